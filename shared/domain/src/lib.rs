@@ -1,1 +1,29 @@
-//! stub
+//! What Hookpost decides, and nothing of how it is carried out.
+//!
+//! Everything here is a pure function of its arguments: the clock, the dice and the network are
+//! read by the shell (`shared/adapters` and the functions) and passed in. The manifest keeps it
+//! that way: no runtime, no SDK, no HTTP client, no random numbers.
+
+pub mod breaker;
+pub mod carrier;
+pub mod delivery;
+pub mod endpoint;
+pub mod event;
+pub mod headers;
+pub mod ids;
+pub mod invalid;
+pub mod matching;
+pub mod outcome;
+pub mod ports;
+pub mod quota;
+pub mod replay;
+pub mod request;
+pub mod retry;
+pub mod retry_after;
+pub mod signature;
+pub mod target;
+pub mod time;
+
+pub use ids::{DeliveryId, EndpointId, EventId, TenantId};
+pub use invalid::Invalid;
+pub use time::Timestamp;

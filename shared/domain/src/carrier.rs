@@ -1,0 +1,259 @@
+//! What travels in the queues.
+//!
+//! A message is only a carrier: the delivery's record decides what becomes of it. Bodies are JSON,
+//! versioned, and readable in the SQS console.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::delivery::Attempt;
+use crate::matching::EventType;
+use crate::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
+
+/// The version of the bodies written here.
+pub const VERSION: u8 = 1;
+
+/// A message of the delivery queue: one delivery to carry out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Carrier {
+    /// The version of this body.
+    pub v: u8,
+    /// Which delivery.
+    pub delivery_id: DeliveryId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// To where (for whoever reads the message; part of the delivery's id).
+    pub endpoint_id: EndpointId,
+    /// Of what (likewise).
+    pub event_id: EventId,
+    /// The event's type.
+    pub event_type: EventType,
+    /// When the event was accepted.
+    pub timestamp: Timestamp,
+    /// Which run through the retry schedule: a replay begins the next.
+    pub cycle: u32,
+    /// How often the delivery has been put back from the table in this cycle.
+    pub release: u32,
+    /// When this message was sent.
+    pub sent_at: Timestamp,
+    /// Whether another message for the same delivery may be about: the record is read first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resend: bool,
+    /// The payload, if it is small; otherwise it is read from the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Box<RawValue>>,
+}
+
+/// A message of the delivery queue that stands for a range of an event's deliveries, to be sent
+/// one by one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FanOut {
+    /// The version of this body.
+    pub v: u8,
+    /// The event, whose item lists the endpoints.
+    pub fan_out: EventId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// The first endpoint of the range.
+    pub from: usize,
+    /// One past the last.
+    pub to: usize,
+}
+
+/// A message of the delivery queue.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// One delivery.
+    Deliver(Box<Carrier>),
+    /// Many to be sent.
+    FanOut(FanOut),
+}
+
+impl Message {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// Why no version of Hookpost up to this one could have written it.
+    pub fn parse(body: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Head {
+            v: u64,
+            #[serde(default)]
+            fan_out: Option<serde::de::IgnoredAny>,
+        }
+        let head: Head = serde_json::from_str(body)
+            .map_err(|error| format!("not a Hookpost message: {error}"))?;
+        if head.v != u64::from(VERSION) {
+            return Err(format!(
+                "a message of version {}, this is version {VERSION}",
+                head.v
+            ));
+        }
+        let parsed = if head.fan_out.is_some() {
+            serde_json::from_str(body).map(Self::FanOut)
+        } else {
+            serde_json::from_str(body).map(|carrier| Self::Deliver(Box::new(carrier)))
+        };
+        parsed.map_err(|error| format!("not a Hookpost message: {error}"))
+    }
+}
+
+/// A message of the `exhausted` queue, and so of the dead-letter queue: the whole story of a
+/// delivery that was given up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Exhausted {
+    /// The version of this body.
+    pub v: u8,
+    /// The dead letter's id: that of the delivery.
+    pub id: DeliveryId,
+    /// The delivery.
+    pub delivery_id: DeliveryId,
+    /// The event.
+    pub event_id: EventId,
+    /// The endpoint.
+    pub endpoint_id: EndpointId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// The event's type.
+    pub event_type: EventType,
+    /// Where it should have gone.
+    pub endpoint_url: String,
+    /// Why it was given up: `HTTP 503: Service Unavailable`.
+    pub failure_reason: String,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// When the event was accepted.
+    pub created_at: Timestamp,
+    /// When the dead-letter queue forgets it.
+    pub expires_at: Timestamp,
+    /// Which run through the retry schedule ended.
+    pub cycle: u32,
+    /// When this message was sent: a copy that SQS dates much later has been redriven.
+    pub exhausted_at: Timestamp,
+    /// Every attempt of the cycle.
+    pub attempt_log: Vec<Attempt>,
+    /// The payload, if it was at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Box<RawValue>>,
+}
+
+/// A body of the delivery queue that could not be read, on its way to the dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Poison {
+    /// The version of this body.
+    pub v: u8,
+    /// Why it could not be read.
+    pub failure_reason: String,
+    /// What it was.
+    pub poison: String,
+    /// When this message was sent.
+    pub exhausted_at: Timestamp,
+}
+
+/// A message of the `exhausted` queue.
+#[derive(Debug, Clone)]
+pub enum LastWord {
+    /// A delivery that was given up.
+    Delivery(Box<Exhausted>),
+    /// A body that could not be read.
+    Poison(Poison),
+}
+
+impl LastWord {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// Why it cannot be one of ours.
+    pub fn parse(body: &str) -> Result<Self, serde_json::Error> {
+        match serde_json::from_str::<Poison>(body) {
+            Ok(poison) => Ok(Self::Poison(poison)),
+            Err(_) => serde_json::from_str(body).map(|one| Self::Delivery(Box::new(one))),
+        }
+    }
+
+    /// When this message was sent by Hookpost.
+    pub fn exhausted_at(&self) -> Timestamp {
+        match self {
+            Self::Delivery(one) => one.exhausted_at,
+            Self::Poison(one) => one.exhausted_at,
+        }
+    }
+
+    /// Whether somebody redrove this message from the dead-letter queue: SQS then dates it anew.
+    /// A send that SQS dates within [`SEND_TOLERANCE_MS`] comes straight from Hookpost.
+    pub fn was_redriven(&self, sent_timestamp: Timestamp) -> bool {
+        let sent = self.exhausted_at().as_millis();
+        sent_timestamp.as_millis() > sent.saturating_add(SEND_TOLERANCE_MS)
+    }
+}
+
+/// How much later than the sender's clock SQS may date a message that was just sent: more than a
+/// send's time-out.
+pub const SEND_TOLERANCE_MS: u64 = 5000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_message_reads_what_it_writes_to_the_byte() {
+        let event = EventId::generate(Timestamp::from_millis(1000), [1; 10]);
+        let endpoint: EndpointId = "ep_1".parse().unwrap();
+        let carrier = Carrier {
+            v: VERSION,
+            delivery_id: DeliveryId {
+                event,
+                endpoint: endpoint.clone(),
+            },
+            tenant: TenantId::default(),
+            endpoint_id: endpoint,
+            event_id: event,
+            event_type: "order.created".parse().unwrap(),
+            timestamp: event.time(),
+            cycle: 0,
+            release: 0,
+            sent_at: event.time(),
+            resend: false,
+            payload: Some(RawValue::from_string("{ \"amount\": 42.00 }".into()).unwrap()),
+        };
+        let text = serde_json::to_string(&carrier).unwrap();
+        let Ok(Message::Deliver(read)) = Message::parse(&text) else {
+            panic!("{text}")
+        };
+        assert_eq!(read.payload.unwrap().get(), "{ \"amount\": 42.00 }");
+        assert_eq!(read.delivery_id, carrier.delivery_id);
+    }
+
+    #[test]
+    fn what_is_not_ours_is_told_apart() {
+        for body in [
+            "",
+            "hello",
+            "{}",
+            "[]",
+            r#"{"v":1}"#,
+            r#"{"v":1,"fan_out":3}"#,
+        ] {
+            assert!(
+                Message::parse(body)
+                    .unwrap_err()
+                    .contains("not a Hookpost message"),
+                "{body}"
+            );
+        }
+        assert!(
+            Message::parse(r#"{"v":2}"#)
+                .unwrap_err()
+                .contains("version 2")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics(body in ".{0,200}") {
+            let _ = Message::parse(&body);
+            let _ = LastWord::parse(&body);
+        }
+    }
+}

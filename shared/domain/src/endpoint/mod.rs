@@ -1,0 +1,173 @@
+//! An endpoint: where events go, which ones, and how.
+
+mod draft;
+mod retry_input;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use draft::{EndpointDraft, Patch};
+pub use retry_input::{DurationInput, JitterInput, RetryInput, RetryNumbers};
+
+use crate::breaker::BreakerPolicy;
+use crate::matching::{EventPattern, EventType};
+use crate::retry::RetryPolicy;
+use crate::signature::Secret;
+use crate::target::TargetUrl;
+use crate::{EndpointId, TenantId, Timestamp};
+
+/// How long a request may take unless the endpoint says otherwise.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A user name and password for HTTP basic auth (RFC 7617). The password is never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BasicAuth {
+    /// The user name, without `:`.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for BasicAuth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BasicAuth")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A header that the endpoint wants on its requests. The value may be a secret: never shown by
+/// `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtraHeader {
+    /// The name.
+    pub name: String,
+    /// The value.
+    pub value: String,
+}
+
+impl std::fmt::Debug for ExtraHeader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExtraHeader")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A secret and, once another has taken its place, until when it still signs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningKey {
+    /// The secret.
+    pub secret: Secret,
+    /// The end of its overlap with the secret that replaced it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// Whether events are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointState {
+    /// Delivered as they come.
+    Active,
+    /// Deliveries wait, and go out when it is resumed.
+    Paused,
+    /// Deliveries become dead letters at once, to be replayed when it is enabled again.
+    Disabled(DisabledBy),
+}
+
+/// Who disabled an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledBy {
+    /// A call to the API.
+    Operator,
+    /// The endpoint itself, by answering 410 Gone.
+    Gone,
+}
+
+/// Everything about one endpoint but its health.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its id.
+    pub id: EndpointId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Where requests go.
+    pub url: TargetUrl,
+    /// Which events it wants.
+    pub event_types: Vec<EventPattern>,
+    /// What requests are signed with, newest first.
+    pub signing_keys: Vec<SigningKey>,
+    /// Basic auth, if it wants any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<BasicAuth>,
+    /// Headers of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<ExtraHeader>,
+    /// When failed deliveries are tried again; the deployment's policy if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+    /// Status codes that no retry mends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_retry_statuses: Vec<u16>,
+    /// Seconds a request may take, 1 to 30.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u8>,
+    /// Most requests a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit_per_second: Option<u32>,
+    /// When its breaker opens, and for how long.
+    #[serde(default)]
+    pub breaker: BreakerPolicy,
+    /// Whether events are delivered.
+    pub state: EndpointState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its writes, so that two changes at once do not undo each other.
+    pub version: u64,
+}
+
+impl Endpoint {
+    /// Whether it wants events of this type.
+    pub fn wants(&self, event_type: &EventType) -> bool {
+        self.event_types
+            .iter()
+            .any(|pattern| pattern.matches(event_type))
+    }
+
+    /// How long a request may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout_seconds
+            .map_or(DEFAULT_TIMEOUT, |secs| Duration::from_secs(secs.into()))
+    }
+
+    /// The secrets that sign at `now`, newest first.
+    pub fn secrets(&self, now: Timestamp) -> Vec<Secret> {
+        self.signing_keys
+            .iter()
+            .filter(|key| key.until.is_none_or(|until| now < until))
+            .map(|key| key.secret.clone())
+            .collect()
+    }
+
+    /// The same endpoint in another state, one version on.
+    #[must_use]
+    pub fn with_state(&self, state: EndpointState, now: Timestamp) -> Self {
+        Self {
+            state,
+            updated_at: now,
+            version: self.version + 1,
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! How a caller may write a retry policy, and the durations in it.
+
+use serde::Deserialize;
+
+use crate::Invalid;
+use crate::retry::{Backoff, Jitter, PRESETS, RetryPolicy};
+
+/// `"standard"`, or an object with a preset, a list of delays, or the numbers of an exponential
+/// backoff; the numbers that are left out are those of the preset (`quick` if none is named).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum RetryInput {
+    /// A preset by its name.
+    Preset(String),
+    /// Numbers.
+    Numbers(Box<RetryNumbers>),
+}
+
+/// The object form of [`RetryInput`].
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryNumbers {
+    preset: Option<String>,
+    delays: Option<Vec<DurationInput>>,
+    #[serde(alias = "initial_delay_seconds")]
+    initial_delay: Option<DurationInput>,
+    #[serde(alias = "max_delay_seconds")]
+    max_delay: Option<DurationInput>,
+    #[serde(alias = "factor", alias = "backoff_multiplier")]
+    multiplier: Option<f64>,
+    #[serde(alias = "max_retries")]
+    max_attempts: Option<u32>,
+    jitter: Option<JitterInput>,
+}
+
+/// Seconds as a number, or text such as `"5m"` or `"1h 30m"`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum DurationInput {
+    /// Seconds.
+    Seconds(f64),
+    /// A number and a unit.
+    Text(String),
+}
+
+impl DurationInput {
+    fn seconds(&self, field: &'static str) -> Result<f64, Invalid> {
+        match self {
+            Self::Seconds(secs) => Ok(*secs),
+            Self::Text(text) => humantime::parse_duration(text)
+                .map(|duration| duration.as_secs_f64())
+                .map_err(|_| {
+                    Invalid::new(
+                        field,
+                        "must be seconds or a duration such as `5s`, `30m`, `2h`",
+                    )
+                }),
+        }
+    }
+}
+
+/// A share from 0 to 1, or whether to have any.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum JitterInput {
+    /// On (25 %) or off.
+    Switch(bool),
+    /// The share.
+    Ratio(f64),
+}
+
+impl RetryInput {
+    /// The policy that is meant; `max_attempts` from outside counts where none is given here.
+    ///
+    /// # Errors
+    /// Names the number that makes no sense.
+    pub fn policy(&self, max_attempts: Option<u32>) -> Result<RetryPolicy, Invalid> {
+        match self {
+            Self::Preset(name) => {
+                let numbers = RetryNumbers {
+                    preset: Some(name.clone()),
+                    ..RetryNumbers::default()
+                };
+                numbers.policy(max_attempts)
+            }
+            Self::Numbers(numbers) => numbers.policy(max_attempts),
+        }
+    }
+}
+
+impl RetryNumbers {
+    pub(super) fn policy(&self, max_attempts: Option<u32>) -> Result<RetryPolicy, Invalid> {
+        let name = self.preset.as_deref().unwrap_or("quick");
+        let preset = RetryPolicy::preset(name).ok_or_else(|| {
+            let names: Vec<_> = PRESETS.iter().map(|(name, _)| *name).collect();
+            Invalid::new(
+                "retry.preset",
+                format!("must be one of {}", names.join(", ")),
+            )
+        })?;
+        let jitter = match self.jitter {
+            None => preset.jitter(),
+            Some(JitterInput::Switch(true)) => Jitter::Ratio(0.25),
+            Some(JitterInput::Switch(false)) => Jitter::Ratio(0.0),
+            Some(JitterInput::Ratio(ratio)) => Jitter::Ratio(ratio),
+        };
+        let attempts = self.max_attempts.or(max_attempts);
+        if let Some(delays) = &self.delays {
+            if self.initial_delay.is_some() || self.max_delay.is_some() || self.multiplier.is_some()
+            {
+                return Err(Invalid::new(
+                    "retry.delays",
+                    "must not be mixed with `initial_delay`, `max_delay` or `multiplier`",
+                ));
+            }
+            let delays: Vec<f64> = delays
+                .iter()
+                .map(|delay| delay.seconds("retry.delays"))
+                .collect::<Result<_, _>>()?;
+            return RetryPolicy::new(Backoff::Delays(cut(delays, attempts)?), jitter);
+        }
+        let seconds = |input: &Option<DurationInput>, field| {
+            input.as_ref().map(|input| input.seconds(field)).transpose()
+        };
+        let first = seconds(&self.initial_delay, "retry.initial_delay")?;
+        let max = seconds(&self.max_delay, "retry.max_delay")?;
+        let backoff = match preset.backoff() {
+            Backoff::Exponential {
+                first: f,
+                factor,
+                max: m,
+                attempts: a,
+            } => Backoff::Exponential {
+                first: first.unwrap_or(*f),
+                factor: self.multiplier.unwrap_or(*factor),
+                max: max.unwrap_or(m.max(first.unwrap_or(*f))),
+                attempts: attempts.unwrap_or(*a),
+            },
+            Backoff::Delays(_) if first.is_some() || max.is_some() || self.multiplier.is_some() => {
+                return Err(Invalid::new(
+                    "retry.preset",
+                    "is a list of delays: `initial_delay`, `max_delay` and `multiplier` do not apply",
+                ));
+            }
+            Backoff::Delays(delays) => Backoff::Delays(cut(delays.clone(), attempts)?),
+        };
+        RetryPolicy::new(backoff, jitter)
+    }
+}
+
+fn cut(mut delays: Vec<f64>, attempts: Option<u32>) -> Result<Vec<f64>, Invalid> {
+    if attempts == Some(0) {
+        return Err(Invalid::new(
+            "retry.max_attempts",
+            "must be between 1 and 50",
+        ));
+    }
+    delays.truncate(attempts.map_or(usize::MAX, |attempts| attempts as usize));
+    Ok(delays)
+}

@@ -1,0 +1,191 @@
+//! An event as a caller posts it, and as it is kept.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::matching::EventType;
+use crate::{EndpointId, EventId, Invalid, TenantId, Timestamp};
+
+/// The largest payload, in bytes of JSON.
+pub const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
+/// Payloads up to this many bytes travel in the queue message; larger ones are read back from the
+/// event.
+pub const MAX_INLINE_BYTES: usize = 32 * 1024;
+/// Most events in one batch call.
+pub const MAX_BATCH: usize = 100;
+/// Most bytes in one batch call.
+pub const MAX_BATCH_BYTES: usize = 2_621_440;
+
+/// The body of `POST /api/v1/events`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventDraft {
+    /// The caller's own id: kept as an alias, and serves as idempotency key.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// The type.
+    #[serde(alias = "type", alias = "event")]
+    pub event_type: String,
+    /// Any JSON.
+    #[serde(alias = "data")]
+    pub payload: Box<RawValue>,
+    /// Whose event, for callers that speak for all tenants.
+    #[serde(default)]
+    pub tenant: Option<TenantId>,
+}
+
+/// An event that was accepted.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its type.
+    pub event_type: EventType,
+    /// The JSON that the caller posted.
+    pub payload: Box<RawValue>,
+    /// The caller's own id.
+    pub alias: Option<String>,
+    /// The endpoints that it matched when it was accepted.
+    pub endpoints: Vec<EndpointId>,
+}
+
+impl Event {
+    /// When it was accepted.
+    pub fn accepted_at(&self) -> Timestamp {
+        self.id.time()
+    }
+}
+
+impl EventDraft {
+    /// Checks type, payload size and alias.
+    ///
+    /// # Errors
+    /// The first field that breaks its rule.
+    pub fn check(self) -> Result<CheckedDraft, Invalid> {
+        let event_type = self.event_type.parse()?;
+        if self.payload.get().len() > MAX_PAYLOAD_BYTES {
+            return Err(Invalid::new(
+                "payload",
+                "must be at most 262144 bytes (256 KiB) of JSON",
+            ));
+        }
+        if self.payload.get() == "null" {
+            return Err(Invalid::new(
+                "payload",
+                "must not be null; send {} for an event without data",
+            ));
+        }
+        let alias_holds = |alias: &String| {
+            (1..=255).contains(&alias.len()) && !alias.chars().any(char::is_control)
+        };
+        if !self.id.as_ref().is_none_or(alias_holds) {
+            return Err(Invalid::new("id", "must be 1 to 255 bytes of text"));
+        }
+        Ok(CheckedDraft {
+            event_type,
+            payload: storable(self.payload),
+            alias: self.id,
+            tenant: self.tenant,
+        })
+    }
+}
+
+/// An event draft whose fields hold their rules.
+#[derive(Debug, Clone)]
+pub struct CheckedDraft {
+    /// The type.
+    pub event_type: EventType,
+    /// Any JSON.
+    pub payload: Box<RawValue>,
+    /// The caller's own id.
+    pub alias: Option<String>,
+    /// Whose event.
+    pub tenant: Option<TenantId>,
+}
+
+/// SQS refuses bodies with U+FFFE or U+FFFF, which JSON allows raw inside strings (and nowhere
+/// else): write those two as escapes.
+fn storable(payload: Box<RawValue>) -> Box<RawValue> {
+    if !payload.get().contains(['\u{fffe}', '\u{ffff}']) {
+        return payload;
+    }
+    let escaped = payload
+        .get()
+        .replace('\u{fffe}', "\\ufffe")
+        .replace('\u{ffff}', "\\uffff");
+    RawValue::from_string(escaped).unwrap_or(payload)
+}
+
+impl CheckedDraft {
+    /// A hash of type and payload, to tell a repeat from another event under the same key.
+    pub fn fingerprint(&self) -> String {
+        use base64::Engine;
+        use sha2::Digest;
+        let mut hash = sha2::Sha256::new();
+        hash.update(self.event_type.as_str());
+        hash.update([0]);
+        hash.update(self.payload.get());
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash.finalize())
+    }
+}
+
+/// SQS refuses bodies with U+FFFE or U+FFFF, which JSON allows raw inside strings (and nowhere
+/// else): write those two as escapes.
+fn storable(payload: Box<RawValue>) -> Box<RawValue> {
+    if !payload.get().contains(['\u{fffe}', '\u{ffff}']) {
+        return payload;
+    }
+    let escaped = payload
+        .get()
+        .replace('\u{fffe}', "\\ufffe")
+        .replace('\u{ffff}', "\\uffff");
+    RawValue::from_string(escaped).unwrap_or(payload)
+}
+
+impl CheckedDraft {
+    /// A hash of type and payload, hex, to tell a repeat from another event under the same key.
+    pub fn fingerprint(&self) -> String {
+        use sha2::Digest;
+        let mut hash = sha2::Sha256::new();
+        hash.update(self.event_type.as_str());
+        hash.update([0]);
+        hash.update(self.payload.get());
+        hash.finalize()
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_sqs_refuses_are_escaped_and_nothing_else_changes() {
+        let raw =
+            RawValue::from_string("{\"a\": \"x\u{ffff}\u{fffe}\", \"n\": 1.0}".into()).unwrap();
+        assert_eq!(storable(raw).get(), r#"{"a": "x\uffff\ufffe", "n": 1.0}"#);
+        let raw = RawValue::from_string("{ \"n\" : 1.10 }".into()).unwrap();
+        assert_eq!(storable(raw).get(), "{ \"n\" : 1.10 }");
+    }
+
+    #[test]
+    fn a_payload_one_byte_too_large_is_refused() {
+        let check = |bytes: usize| {
+            let text = format!("\"{}\"", "x".repeat(bytes - 2));
+            let draft = EventDraft {
+                id: None,
+                event_type: "a".into(),
+                payload: RawValue::from_string(text).unwrap(),
+                tenant: None,
+            };
+            draft.check().map_err(|invalid| invalid.field)
+        };
+        assert!(check(MAX_PAYLOAD_BYTES).is_ok());
+        assert_eq!(check(MAX_PAYLOAD_BYTES + 1).unwrap_err(), "payload");
+    }
+}

@@ -1,0 +1,286 @@
+//! What becomes of a delivery when its message arrives, and after a request.
+//!
+//! The shell carries out what these functions say: it stores the record over the version it was
+//! made from, and then takes the step. If the record was changed meanwhile it asks again with the
+//! record that won.
+
+use std::time::Duration;
+
+use crate::carrier::Carrier;
+use crate::delivery::{Attempt, AttemptResult, DeadReason, Delivery, FailureKind, Status};
+use crate::endpoint::{Endpoint, EndpointState};
+use crate::retry::RetryPolicy;
+use crate::time::ceil_secs;
+use crate::{Timestamp, quota};
+
+/// The longest that a message is kept back in the queue: every message that waits there is in
+/// flight, and a queue holds 120,000 of those.
+pub const MAX_KEEP_BACK: Duration = Duration::from_secs(900);
+/// A longer wait for a rate limit is spent in the table.
+pub const MAX_RATE_WAIT: Duration = Duration::from_secs(5);
+/// A message received this often is carried on by a new one, so that postponements never reach the
+/// queue's maxReceiveCount (100), which is for messages that crash the function.
+pub const MAX_RECEIVES: u32 = 50;
+/// How long after its time a slot of the rate limit that was kept for a delivery still holds: whole
+/// seconds of SQS, and the way through the queue.
+const KEPT_SLOT_LIFETIME: Duration = Duration::from_secs(3);
+
+/// What to do with the message, once the record is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Delete it.
+    Complete,
+    /// Leave it in the queue, invisible for this long (whole seconds).
+    KeepBack {
+        /// How long.
+        visible_in: Duration,
+    },
+    /// Send the delivery's last word to the `exhausted` queue, and delete it.
+    Exhaust,
+}
+
+/// A record to be stored, and the step after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// The record.
+    pub delivery: Delivery,
+    /// The step.
+    pub step: Step,
+}
+
+/// What a message that arrives is worth.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Arrival {
+    /// The delivery is to be carried out.
+    Due(Box<Delivery>),
+    /// It has been overtaken: delete it.
+    Stale,
+    /// It is early: keep it back this long (whole seconds).
+    Early(Duration),
+    /// Its delivery was given up, and the dead-letter queue may not know yet.
+    Unburied(Box<Delivery>),
+}
+
+/// Holds a message against its delivery's record, if there is one.
+pub fn arrive(record: Option<Delivery>, carrier: &Carrier, now: Timestamp) -> Arrival {
+    let Some(delivery) = record else {
+        return Arrival::Due(Box::new(Delivery::unwritten(carrier)));
+    };
+    if (carrier.cycle, carrier.release) < (delivery.cycle, delivery.release) {
+        return Arrival::Stale;
+    }
+    match delivery.status {
+        Status::InQueue { next_attempt } if now < next_attempt => {
+            Arrival::Early(keep_back(next_attempt.since(now)))
+        }
+        Status::InQueue { .. } => Arrival::Due(Box::new(delivery)),
+        Status::Dead { .. } if delivery.check_at.is_some() => Arrival::Unburied(Box::new(delivery)),
+        Status::Parked { .. }
+        | Status::Held { .. }
+        | Status::Delivered { .. }
+        | Status::Dead { .. }
+        | Status::Cancelled { .. } => Arrival::Stale,
+    }
+}
+
+/// What the deployment says about waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// The longest wait that is spent in the queue; at most [`MAX_KEEP_BACK`].
+    pub park_after: Duration,
+    /// The longest that a delivery waits from the beginning of its cycle.
+    pub max_age: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            park_after: MAX_KEEP_BACK,
+            max_age: Duration::from_secs(3 * 24 * 3600),
+        }
+    }
+}
+
+/// What the endpoint's configuration says before any request: `None` if nothing stands in the way
+/// but breaker and rate limit.
+pub fn admit(
+    delivery: &Delivery,
+    endpoint: Option<&Endpoint>,
+    policy: &RetryPolicy,
+    receives: u32,
+    patience: Patience,
+    now: Timestamp,
+) -> Option<Settled> {
+    let settled = |delivery, step| Some(Settled { delivery, step });
+    let Some(endpoint) = endpoint else {
+        return settled(delivery.cancelled(now), Step::Complete);
+    };
+    match endpoint.state {
+        EndpointState::Active => {}
+        EndpointState::Paused => return settled(delivery.held(true), Step::Complete),
+        EndpointState::Disabled(_) => {
+            return settled(
+                delivery.dead(DeadReason::EndpointDisabled, now),
+                Step::Complete,
+            );
+        }
+    }
+    if now.since(delivery.since) > patience.max_age.max(policy.longest().saturating_mul(2)) {
+        return settled(delivery.dead(DeadReason::Expired, now), Step::Exhaust);
+    }
+    if receives >= MAX_RECEIVES {
+        return settled(delivery.parked(now, delivery.slot), Step::Complete);
+    }
+    None
+}
+
+/// A delivery whose endpoint's breaker is open, and not its to probe.
+pub fn hold(delivery: &Delivery) -> Settled {
+    Settled {
+        delivery: delivery.held(false),
+        step: Step::Complete,
+    }
+}
+
+/// A delivery that waits for `until`: in the queue if that is soon, otherwise in the table.
+pub fn wait(
+    delivery: &Delivery,
+    until: Timestamp,
+    slot: Option<Timestamp>,
+    longest: Duration,
+    now: Timestamp,
+) -> Settled {
+    let visible_in = until.since(now);
+    if visible_in > longest.min(MAX_KEEP_BACK) {
+        return Settled {
+            delivery: delivery.parked(until, slot),
+            step: Step::Complete,
+        };
+    }
+    Settled {
+        delivery: delivery.kept_back(until, slot),
+        step: Step::KeepBack {
+            visible_in: keep_back(visible_in),
+        },
+    }
+}
+
+/// Whether a slot of the rate limit was kept for this delivery and still holds.
+pub fn has_slot(delivery: &Delivery, now: Timestamp) -> bool {
+    let lifetime = KEPT_SLOT_LIFETIME.max(quota::SLOT_LIFETIME);
+    delivery
+        .slot
+        .is_some_and(|slot| slot <= now && now <= slot.after(lifetime))
+}
+
+/// What the breaker says about a delivery's next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ahead {
+    /// Nothing.
+    Clear,
+    /// It is open, and this delivery's next request is the probe, not before this time.
+    Probe(Timestamp),
+    /// It is open, and another one probes.
+    Hold,
+}
+
+/// All that decides what follows a request, besides the record.
+#[derive(Debug, Clone, Copy)]
+pub struct Aftermath<'a> {
+    /// When to try again, and how often.
+    pub policy: &'a RetryPolicy,
+    /// Status codes that no retry mends.
+    pub no_retry_statuses: &'a [u16],
+    /// How long the answer asks us to wait.
+    pub retry_after: Option<Duration>,
+    /// What the breaker says.
+    pub ahead: Ahead,
+    /// How long to wait where.
+    pub patience: Patience,
+    /// From [0, 1).
+    pub roll: f64,
+}
+
+/// Whether a failure of this kind can be the last one whatever the policy says.
+pub fn ends_it(kind: FailureKind, no_retry_statuses: &[u16]) -> Option<DeadReason> {
+    match kind {
+        FailureKind::Http(410) => Some(DeadReason::Gone),
+        FailureKind::Http(status) if no_retry_statuses.contains(&status) => {
+            Some(DeadReason::NotRetried)
+        }
+        FailureKind::Http(_)
+        | FailureKind::Timeout
+        | FailureKind::Dns
+        | FailureKind::RefusedAddress
+        | FailureKind::Connect
+        | FailureKind::Tls
+        | FailureKind::Reset
+        | FailureKind::Protocol => None,
+    }
+}
+
+/// Whether this delivery, after this failure, will be attempted again.
+pub fn will_retry(
+    delivery: &Delivery,
+    attempt: &Attempt,
+    policy: &RetryPolicy,
+    no_retry_statuses: &[u16],
+) -> bool {
+    let ended = attempt
+        .failure()
+        .and_then(|kind| ends_it(kind, no_retry_statuses));
+    !delivery.is_final() && ended.is_none() && delivery.attempts + 1 < policy.max_attempts()
+}
+
+/// What follows a request. Never undoes what is final; counts the attempt in its own cycle only.
+pub fn settle(
+    delivery: &Delivery,
+    attempt: Attempt,
+    after: &Aftermath<'_>,
+    now: Timestamp,
+) -> Settled {
+    let complete = |delivery| Settled {
+        delivery,
+        step: Step::Complete,
+    };
+    let exhaust = |delivery| Settled {
+        delivery,
+        step: Step::Exhaust,
+    };
+    let same_cycle = attempt.cycle == delivery.cycle;
+    let result = attempt.result.clone();
+    let logged = delivery.with_attempt(attempt);
+    if delivery.is_final() || !same_cycle {
+        return complete(logged);
+    }
+    let kind = match result {
+        AttemptResult::Accepted(_) => return complete(logged.delivered(now)),
+        AttemptResult::Failed { kind, .. } => kind,
+    };
+    if let Some(reason) = ends_it(kind, after.no_retry_statuses) {
+        return exhaust(logged.dead(reason, now));
+    }
+    let Some(backoff) = after.policy.delay_before(logged.attempts + 1, after.roll) else {
+        return exhaust(logged.dead(DeadReason::AttemptsExhausted, now));
+    };
+    if !matches!(delivery.status, Status::InQueue { .. }) {
+        // A duplicate's message: the delivery already waits in the table.
+        return complete(logged);
+    }
+    let asked = after
+        .retry_after
+        .map_or(Duration::ZERO, |wait| Duration::from_secs(ceil_secs(wait)));
+    let due = now.after(backoff.max(asked));
+    match after.ahead {
+        Ahead::Clear => wait(&logged, due, None, after.patience.park_after, now),
+        Ahead::Probe(at) => wait(&logged, due.max(at), None, MAX_KEEP_BACK, now),
+        Ahead::Hold => hold(&logged),
+    }
+}
+
+fn keep_back(wait: Duration) -> Duration {
+    Duration::from_secs(ceil_secs(wait).max(1)).min(MAX_KEEP_BACK)
+}
+
+#[cfg(test)]
+mod tests;

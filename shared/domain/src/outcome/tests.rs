@@ -1,0 +1,278 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::carrier::VERSION;
+use crate::retry::{Backoff, Jitter};
+use crate::{DeliveryId, EndpointId, EventId, TenantId};
+
+fn at(secs: u64) -> Timestamp {
+    Timestamp::from_millis(1_000_000_000 + secs * 1000)
+}
+
+fn carrier() -> Carrier {
+    let event = EventId::generate(at(0), [3; 10]);
+    let endpoint: EndpointId = "ep_1".parse().unwrap();
+    Carrier {
+        v: VERSION,
+        delivery_id: DeliveryId {
+            event,
+            endpoint: endpoint.clone(),
+        },
+        tenant: TenantId::default(),
+        endpoint_id: endpoint,
+        event_id: event,
+        event_type: "a".parse().unwrap(),
+        timestamp: at(0),
+        cycle: 0,
+        release: 0,
+        sent_at: at(0),
+        resend: false,
+        payload: None,
+    }
+}
+
+fn attempt(result: AttemptResult, now: Timestamp) -> Attempt {
+    Attempt {
+        number: 0,
+        cycle: 0,
+        at: now,
+        latency_ms: 5,
+        result,
+    }
+}
+
+fn ok() -> AttemptResult {
+    AttemptResult::Accepted(200)
+}
+
+fn failed(kind: FailureKind) -> AttemptResult {
+    AttemptResult::Failed {
+        kind,
+        detail: String::new(),
+        response: String::new(),
+    }
+}
+
+fn kind() -> impl Strategy<Value = FailureKind> {
+    prop_oneof![
+        (300..600u16).prop_map(FailureKind::Http),
+        Just(FailureKind::Timeout),
+        Just(FailureKind::Connect),
+        Just(FailureKind::Tls),
+    ]
+}
+
+fn ahead() -> impl Strategy<Value = Ahead> {
+    prop_oneof![
+        Just(Ahead::Clear),
+        (0..900u64).prop_map(|secs| Ahead::Probe(at(secs))),
+        Just(Ahead::Hold)
+    ]
+}
+
+fn aftermath(policy: &RetryPolicy, ahead: Ahead, roll: f64) -> Aftermath<'_> {
+    Aftermath {
+        policy,
+        no_retry_statuses: &[422],
+        retry_after: None,
+        ahead,
+        patience: Patience::default(),
+        roll,
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_accepted_delivery_always_completes(ahead in ahead(), roll in 0.0..1.0f64) {
+        let policy = RetryPolicy::preset("quick").unwrap();
+        let delivery = Delivery::unwritten(&carrier());
+        let settled = settle(&delivery, attempt(ok(), at(1)), &aftermath(&policy, ahead, roll), at(1));
+        prop_assert_eq!(settled.step, Step::Complete);
+        prop_assert_eq!(settled.delivery.status, Status::Delivered { at: at(1) });
+    }
+
+    #[test]
+    fn attempts_are_bounded_and_the_end_is_the_dead_letter_queue(
+        kinds in proptest::collection::vec(kind(), 60),
+        aheads in proptest::collection::vec(ahead(), 60),
+        max in 1..50u32,
+    ) {
+        let backoff = Backoff::Exponential { first: 1.0, factor: 2.0, max: 3600.0, attempts: max };
+        let policy = RetryPolicy::new(backoff, Jitter::Ratio(0.25)).unwrap();
+        let mut delivery = Delivery::unwritten(&carrier());
+        let mut now = at(0);
+        for (made, (kind, ahead)) in (1..).zip(kinds.into_iter().zip(aheads)) {
+            let settled = settle(&delivery, attempt(failed(kind), now), &aftermath(&policy, ahead, 0.5), now);
+            prop_assert_eq!(settled.delivery.attempts, made);
+            prop_assert!(made <= max);
+            delivery = settled.delivery;
+            match (settled.step, delivery.status) {
+                (Step::Exhaust, Status::Dead { .. }) => return Ok(()),
+                (Step::KeepBack { visible_in }, Status::InQueue { next_attempt }) => {
+                    prop_assert!(visible_in <= MAX_KEEP_BACK);
+                    prop_assert!(now.after(visible_in) >= next_attempt, "early");
+                    now = now.after(visible_in);
+                }
+                (Step::Complete, Status::Parked { due }) => { now = due; delivery = delivery.released(due); }
+                (Step::Complete, Status::Held { .. }) => delivery = delivery.released(now),
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+        prop_assert!(false, "never ended");
+    }
+
+    #[test]
+    fn an_open_breaker_only_delays(kind in kind(), roll in 0.0..1.0f64, probe in 0..900u64) {
+        let policy = RetryPolicy::preset("quick").unwrap();
+        let delivery = Delivery::unwritten(&carrier());
+        let next = |ahead| settle(&delivery, attempt(failed(kind), at(0)), &aftermath(&policy, ahead, roll), at(0));
+        let (clear, open, held) = (next(Ahead::Clear), next(Ahead::Probe(at(probe))), next(Ahead::Hold));
+        prop_assert_eq!(clear.delivery.is_final(), open.delivery.is_final());
+        prop_assert_eq!(clear.delivery.is_final(), held.delivery.is_final());
+        if let (Status::InQueue { next_attempt: a }, Status::InQueue { next_attempt: b }) =
+            (clear.delivery.status, open.delivery.status)
+        {
+            prop_assert!(b >= a && b >= at(probe));
+        }
+    }
+
+    /// Duplicates of one message are settled in any order, each over the record that won before.
+    #[test]
+    fn duplicates_end_alike_in_any_order(
+        results in proptest::collection::vec(proptest::bool::weighted(0.3), 1..12),
+        seed in any::<u64>(),
+    ) {
+        let policy = RetryPolicy::preset("standard").unwrap();
+        let end = |order: &[bool]| {
+            order.iter().fold(Delivery::unwritten(&carrier()), |delivery, accepted| {
+                let result = if *accepted { ok() } else { failed(FailureKind::Timeout) };
+                settle(&delivery, attempt(result, at(1)), &aftermath(&policy, Ahead::Clear, 0.5), at(1)).delivery
+            })
+        };
+        let mut shuffled = results.clone();
+        let by = usize::try_from(seed % results.len() as u64).unwrap();
+        shuffled.rotate_left(by);
+        let (one, other) = (end(&results), end(&shuffled));
+        let accepted = results.iter().take(10).any(|accepted| *accepted) && shuffled.iter().take(10).any(|a| *a);
+        if accepted {
+            prop_assert_eq!(one.status_name(), "delivered");
+            prop_assert_eq!(other.status_name(), "delivered");
+        }
+        prop_assert_eq!(one.log.len(), results.len());
+        prop_assert_eq!(one.status_name(), other.status_name());
+    }
+
+    #[test]
+    fn nothing_undoes_a_final_status(kind in kind(), accepted in any::<bool>(), ahead in ahead()) {
+        let policy = RetryPolicy::preset("quick").unwrap();
+        let start = Delivery::unwritten(&carrier());
+        for fixed in [start.delivered(at(1)), start.cancelled(at(1)), start.dead(DeadReason::Expired, at(1))] {
+            let result = if accepted { ok() } else { failed(kind) };
+            let settled = settle(&fixed, attempt(result, at(2)), &aftermath(&policy, ahead, 0.5), at(2));
+            prop_assert_eq!(settled.delivery.status, fixed.status);
+            prop_assert_eq!(settled.delivery.log.len(), 1);
+            prop_assert_eq!(settled.step, Step::Complete);
+        }
+    }
+
+    #[test]
+    fn a_longer_wait_is_spent_in_the_table(secs in 0..200_000u64) {
+        let delivery = Delivery::unwritten(&carrier());
+        let settled = wait(&delivery, at(secs), None, MAX_KEEP_BACK, at(0));
+        match settled.step {
+            Step::KeepBack { visible_in } => prop_assert!(secs <= 900 && visible_in.as_secs() >= secs),
+            Step::Complete => prop_assert!(secs > 900),
+            Step::Exhaust => prop_assert!(false),
+        }
+    }
+}
+
+#[test]
+fn a_message_that_was_overtaken_is_stale() {
+    let carrier = carrier();
+    let fresh = Delivery::unwritten(&carrier);
+    let now = at(10);
+    let stale = |record: Delivery| arrive(Some(record), &carrier, now) == Arrival::Stale;
+    assert!(stale(fresh.delivered(now)));
+    assert!(stale(fresh.cancelled(now)));
+    assert!(stale(fresh.parked(now, None)));
+    assert!(stale(fresh.held(false)));
+    assert!(
+        stale(fresh.parked(now, None).released(now)),
+        "a lower release"
+    );
+    assert!(
+        stale(fresh.dead(DeadReason::Gone, now).replayed(now)),
+        "a lower cycle"
+    );
+    assert!(stale(fresh.dead(DeadReason::Gone, now).buried()));
+    assert!(matches!(arrive(None, &carrier, now), Arrival::Due(_)));
+    assert!(matches!(
+        arrive(Some(fresh.kept_back(now, None)), &carrier, now),
+        Arrival::Due(_)
+    ));
+    assert_eq!(
+        arrive(Some(fresh.kept_back(at(12), None)), &carrier, now),
+        Arrival::Early(Duration::from_secs(2))
+    );
+    let dead = fresh.dead(DeadReason::Gone, now);
+    assert!(matches!(
+        arrive(Some(dead), &carrier, now),
+        Arrival::Unburied(_)
+    ));
+}
+
+#[test]
+fn an_attempt_of_an_older_cycle_is_logged_and_changes_nothing() {
+    let policy = RetryPolicy::preset("quick").unwrap();
+    let replayed = Delivery::unwritten(&carrier())
+        .dead(DeadReason::Gone, at(1))
+        .replayed(at(2));
+    let settled = settle(
+        &replayed,
+        attempt(failed(FailureKind::Timeout), at(3)),
+        &aftermath(&policy, Ahead::Clear, 0.5),
+        at(3),
+    );
+    assert_eq!(
+        (settled.delivery.attempts, settled.delivery.status),
+        (0, replayed.status)
+    );
+    assert_eq!(settled.delivery.log.len(), 1);
+}
+
+#[test]
+fn gone_and_listed_statuses_are_not_retried() {
+    let policy = RetryPolicy::preset("quick").unwrap();
+    let delivery = Delivery::unwritten(&carrier());
+    for (status, reason) in [(410, DeadReason::Gone), (422, DeadReason::NotRetried)] {
+        let result = failed(FailureKind::Http(status));
+        let settled = settle(
+            &delivery,
+            attempt(result, at(1)),
+            &aftermath(&policy, Ahead::Clear, 0.5),
+            at(1),
+        );
+        assert_eq!(settled.delivery.status, Status::Dead { reason, at: at(1) });
+        assert_eq!(settled.step, Step::Exhaust);
+    }
+}
+
+#[test]
+fn what_waited_too_long_expires_unless_it_was_paused() {
+    let endpoint = None;
+    let policy = RetryPolicy::preset("quick").unwrap();
+    let delivery = Delivery::new(
+        carrier().delivery_id,
+        TenantId::default(),
+        "a".parse().unwrap(),
+    );
+    let admitted = admit(&delivery, endpoint, &policy, 1, Patience::default(), at(0)).unwrap();
+    assert_eq!(admitted.delivery.status_name(), "cancelled");
+    let four_days = at(4 * 24 * 3600);
+    assert_eq!(delivery.held(true).released(four_days).since, four_days);
+    assert_eq!(
+        delivery.held(false).released(four_days).since,
+        delivery.since
+    );
+}

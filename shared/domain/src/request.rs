@@ -1,0 +1,93 @@
+//! The request that an endpoint gets, to the byte.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::endpoint::Endpoint;
+use crate::matching::EventType;
+use crate::{EventId, Timestamp, signature};
+
+/// What every request calls itself, unless the endpoint sets its own `User-Agent`.
+pub const USER_AGENT: &str = concat!("Hookpost/", env!("CARGO_PKG_VERSION"));
+
+/// A request that is ready to be sent: its headers and the bytes that were signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedRequest {
+    /// Name and value of each header. Names are unique but for their case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    id: EventId,
+    event: &'a EventType,
+    timestamp: Timestamp,
+    data: &'a RawValue,
+}
+
+/// The body: `{"id","event","timestamp","data"}`, the data as it was posted.
+pub fn body(event: EventId, event_type: &EventType, data: &RawValue) -> Vec<u8> {
+    let body = Body {
+        id: event,
+        event: event_type,
+        timestamp: event.time(),
+        data,
+    };
+    // Nothing in there can fail to serialize: ids, text, and JSON that was parsed before.
+    serde_json::to_vec(&body).unwrap_or_default()
+}
+
+/// Builds and signs the request for one attempt at `now`.
+pub fn build(
+    endpoint: &Endpoint,
+    event: EventId,
+    event_type: &EventType,
+    data: &RawValue,
+    now: Timestamp,
+) -> SignedRequest {
+    use base64::Engine;
+
+    let body = body(event, event_type, data);
+    let id = event.to_string();
+    let secrets = endpoint.secrets(now);
+    let mut headers = vec![
+        ("content-type".to_owned(), "application/json".to_owned()),
+        ("webhook-id".to_owned(), id.clone()),
+        ("webhook-timestamp".to_owned(), now.as_secs().to_string()),
+        ("x-webhook-id".to_owned(), id.clone()),
+        ("x-webhook-event".to_owned(), event_type.to_string()),
+        ("x-webhook-timestamp".to_owned(), event.time().to_string()),
+        (
+            "webhook-signature".to_owned(),
+            signature::standard(&secrets, &id, now, &body),
+        ),
+    ];
+    if let Some(newest) = secrets.first() {
+        headers.push((
+            "x-webhook-signature".to_owned(),
+            signature::plain(newest, &body),
+        ));
+    }
+    let sets = |name: &str| {
+        endpoint
+            .headers
+            .iter()
+            .any(|own| own.name.eq_ignore_ascii_case(name))
+    };
+    if !sets("user-agent") {
+        headers.push(("user-agent".to_owned(), USER_AGENT.to_owned()));
+    }
+    if let Some(auth) = endpoint.auth.as_ref().filter(|_| !sets("authorization")) {
+        let pair = format!("{}:{}", auth.username, auth.password);
+        let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+        headers.push(("authorization".to_owned(), format!("Basic {encoded}")));
+    }
+    let own = endpoint
+        .headers
+        .iter()
+        .map(|own| (own.name.to_ascii_lowercase(), own.value.clone()));
+    headers.extend(own);
+    SignedRequest { headers, body }
+}

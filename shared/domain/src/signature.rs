@@ -1,0 +1,179 @@
+//! Signing: Standard Webhooks 1.0.0 (<https://www.standardwebhooks.com>) and the plain
+//! `sha256=<hex>` form beside it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::{Invalid, Timestamp};
+
+/// The prefix of a Standard Webhooks secret.
+pub const SECRET_PREFIX: &str = "whsec_";
+/// Bytes of a generated secret, before base64.
+pub const SECRET_BYTES: usize = 32;
+
+/// What a webhook is signed with. Never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Secret {
+    /// A new secret from random bytes.
+    pub fn generate(random: [u8; SECRET_BYTES]) -> Self {
+        Self(format!("{SECRET_PREFIX}{}", STANDARD.encode(random)))
+    }
+
+    /// A secret that a caller brings along: `whsec_` with base64 of 24 to 64 bytes, or any other
+    /// 8 to 256 printable characters.
+    ///
+    /// # Errors
+    /// Says what a secret must look like.
+    pub fn given(text: &str) -> Result<Self, Invalid> {
+        let holds = match text.strip_prefix(SECRET_PREFIX) {
+            Some(encoded) => STANDARD
+                .decode(encoded)
+                .is_ok_and(|key| (24..=64).contains(&key.len())),
+            None => {
+                (8..=256).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7f).contains(&b))
+            }
+        };
+        if !holds {
+            return Err(Invalid::new(
+                "secret",
+                "must be `whsec_` and base64 of 24 to 64 bytes, or 8 to 256 printable ASCII characters",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The secret as the receiver knows it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    fn standard_key(&self) -> Vec<u8> {
+        let decoded = self
+            .0
+            .strip_prefix(SECRET_PREFIX)
+            .map(|encoded| STANDARD.decode(encoded));
+        match decoded {
+            Some(Ok(key)) => key,
+            Some(Err(_)) | None => self.0.as_bytes().to_vec(),
+        }
+    }
+}
+
+fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    // HMAC takes a key of any length: the error cannot happen, and an empty key would only fail
+    // verification.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key)
+        .unwrap_or_else(|_| Hmac::<Sha256>::new(&hmac::digest::Key::<Hmac<Sha256>>::default()));
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// The value of `webhook-signature`: one `v1,<base64>` a secret, newest first, over
+/// `{id}.{unix seconds}.{body}`.
+pub fn standard(secrets: &[Secret], id: &str, at: Timestamp, body: &[u8]) -> String {
+    let seconds = at.as_secs().to_string();
+    let mut header = String::new();
+    for secret in secrets {
+        if !header.is_empty() {
+            header.push(' ');
+        }
+        let parts: [&[u8]; 5] = [id.as_bytes(), b".", seconds.as_bytes(), b".", body];
+        header.push_str("v1,");
+        STANDARD.encode_string(hmac_sha256(&secret.standard_key(), &parts), &mut header);
+    }
+    header
+}
+
+/// The value of `X-Webhook-Signature`: `sha256=<hex>` over the body, keyed with the whole secret's
+/// UTF-8.
+pub fn plain(secret: &Secret, body: &[u8]) -> String {
+    let mut header = String::from("sha256=");
+    for byte in hmac_sha256(secret.0.as_bytes(), &[body]) {
+        for nibble in [byte >> 4, byte & 15] {
+            header.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+    }
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_vector_is_met() {
+        let secret = Secret::given("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let at = Timestamp::from_millis(1_614_265_330_000);
+        let header = standard(
+            &[secret],
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            at,
+            br#"{"test": 2432232314}"#,
+        );
+        assert_eq!(header, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn the_stock_library_accepts_old_and_new_secret_while_rotating() {
+        let (new, old) = (Secret::generate([1; 32]), Secret::generate([2; 32]));
+        let ours = standard(
+            &[new.clone(), old.clone()],
+            "evt",
+            Timestamp::from_millis(5000),
+            b"{}",
+        );
+        for secret in [new, old] {
+            let stock = standardwebhooks::Webhook::new(secret.reveal()).unwrap();
+            let theirs = stock.sign("evt", 5, b"{}").unwrap();
+            assert!(
+                ours.split(' ').any(|one| one == theirs),
+                "{ours} lacks {theirs}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_plain_form_is_keyed_with_the_whole_secret() {
+        // printf '{}' | openssl dgst -sha256 -hmac your-secret-key
+        let secret = Secret::given("your-secret-key").unwrap();
+        assert_eq!(
+            plain(&secret, b"{}"),
+            "sha256=86695d3e3d226e30a3ed77233bd69f655406747f93b251d287cd7e2094e9e32e"
+        );
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        assert_eq!(format!("{:?}", Secret::generate([1; 32])), "Secret(..)");
+    }
+
+    #[test]
+    fn weak_or_broken_secrets_are_refused() {
+        for bad in [
+            "",
+            "short",
+            "whsec_",
+            "whsec_!!!",
+            "whsec_AAAA",
+            "tab\tin it!",
+        ] {
+            assert!(Secret::given(bad).is_err(), "{bad:?}");
+        }
+        assert!(Secret::given("your-secret-key").is_ok());
+        assert!(Secret::given("test-secret").is_ok());
+    }
+}
