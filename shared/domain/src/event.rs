@@ -131,35 +131,6 @@ impl CheckedDraft {
     }
 }
 
-/// SQS refuses bodies with U+FFFE or U+FFFF, which JSON allows raw inside strings (and nowhere
-/// else): write those two as escapes.
-fn storable(payload: Box<RawValue>) -> Box<RawValue> {
-    if !payload.get().contains(['\u{fffe}', '\u{ffff}']) {
-        return payload;
-    }
-    let escaped = payload
-        .get()
-        .replace('\u{fffe}', "\\ufffe")
-        .replace('\u{ffff}', "\\uffff");
-    RawValue::from_string(escaped).unwrap_or(payload)
-}
-
-impl CheckedDraft {
-    /// A hash of type and payload, hex, to tell a repeat from another event under the same key.
-    pub fn fingerprint(&self) -> String {
-        use sha2::Digest;
-        let mut hash = sha2::Sha256::new();
-        hash.update(self.event_type.as_str());
-        hash.update([0]);
-        hash.update(self.payload.get());
-        hash.finalize()
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
