@@ -220,6 +220,7 @@ impl<W: Write + Send> Demo<'_, W> {
 
     async fn sum_up(&mut self, deliveries: &[Followed]) -> Result<(), DemoError> {
         self.print.heading("In the end")?;
+        self.print.summary_head()?;
         let (mut verified, mut requests) = (0, 0);
         for endpoint in &self.endpoints {
             let counts = self.receiver.counts(&endpoint.path).await?;

@@ -116,6 +116,13 @@ impl<'a, W: Write> Printer<'a, W> {
         self.write(&line)
     }
 
+    pub(super) fn summary_head(&mut self) -> io::Result<()> {
+        self.line(
+            Tone::Aside,
+            "  endpoint     delivered  dead  attempts  signatures verified",
+        )
+    }
+
     pub(super) fn summary(
         &mut self,
         endpoint: &Endpoint,
@@ -125,18 +132,22 @@ impl<'a, W: Write> Printer<'a, W> {
         let of_it = || deliveries.iter().filter(|of| of.endpoint_id == endpoint.id);
         let ended = |status| of_it().filter(|of| of.ended() == Some(status)).count();
         let attempts: usize = of_it().map(|of| of.attempts).sum();
-        let delivered = self.toned(
-            Tone::Good,
-            format!("{} delivered", ended(Status::Delivered)),
-        );
-        let dead = match ended(Status::Dead) {
-            0 => "0 dead".into(),
-            dead => self.toned(Tone::Bad, format!("{dead} dead")),
+        let number = |tone, number: usize, width: usize| {
+            let text = format!("{number:>width$}");
+            if number == 0 {
+                text
+            } else {
+                self.toned(tone, text)
+            }
         };
-        self.write(&format!(
-            "  {:<12} {delivered}  {dead}  {attempts} attempts  {} of {} signatures verified",
-            endpoint.name, counts.verified, counts.requests
-        ))
+        let delivered = number(Tone::Good, ended(Status::Delivered), 9);
+        let dead = number(Tone::Bad, ended(Status::Dead), 4);
+        let verified = format!("{} of {}", counts.verified, counts.requests);
+        let line = format!(
+            "  {:<12} {delivered}  {dead}  {attempts:>8}  {verified:>19}",
+            endpoint.name
+        );
+        self.write(&line)
     }
 
     fn then(&self, then: &Then) -> String {
@@ -155,7 +166,8 @@ impl<'a, W: Write> Printer<'a, W> {
     }
 
     fn at(&self, at: Duration) -> String {
-        self.toned(Tone::Aside, format!("  +{:>6.2} s", at.as_secs_f64()))
+        let offset = format!("+{:.2} s", at.as_secs_f64());
+        self.toned(Tone::Aside, format!("  {offset:>9}"))
     }
 
     fn toned(&self, tone: Tone, text: impl Display) -> String {
