@@ -1,1 +1,79 @@
-//! stub
+//! Takes messages from the delivery queue and carries each out: a signed request, its outcome
+//! recorded, and then the message deleted or kept back.
+//!
+//! Guarantees: the records of a batch are worked at once, each in a task of its own; no message is
+//! acknowledged without a proven outcome, so a panic or an error in one is that one's failure; the
+//! function itself never fails for what one message did.
+
+mod book;
+mod fan_out;
+mod limits;
+mod received;
+mod worker;
+
+use std::sync::Arc;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use hookpost_domain::ports::{
+    Deliveries, DeliveryQueue, Endpoints, Events, ExhaustedQueue, Holding, Meters, Transport, World,
+};
+
+pub use worker::{Settings, Worker};
+
+use received::Received;
+
+/// What becomes of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Its outcome is proven: SQS may delete it.
+    Done,
+    /// It stays in the queue.
+    Keep,
+}
+
+/// All tables that delivering needs.
+pub trait Tables: Endpoints + Events + Deliveries + Meters + Holding + 'static {}
+impl<T: Endpoints + Events + Deliveries + Meters + Holding + 'static> Tables for T {}
+
+/// Both queues that delivering needs.
+pub trait Queues: DeliveryQueue + ExhaustedQueue + 'static {}
+impl<T: DeliveryQueue + ExhaustedQueue + 'static> Queues for T {}
+
+/// Works a batch, and names the messages that stay in the queue.
+pub async fn handle<S, Q, T, W>(
+    event: SqsEvent,
+    worker: Arc<Worker<S, Q, T, W>>,
+) -> SqsBatchResponse
+where
+    S: Tables,
+    Q: Queues,
+    T: Transport + 'static,
+    W: World + 'static,
+{
+    let batch: Vec<Arc<Received>> = event
+        .records
+        .into_iter()
+        .map(|record| Arc::new(Received::from(record)))
+        .collect();
+    let tasks: Vec<_> = batch
+        .iter()
+        .map(|received| {
+            let (worker, received) = (Arc::clone(&worker), Arc::clone(received));
+            let alike = received.alike(&batch);
+            tokio::spawn(async move { worker.work(&received, alike).await })
+        })
+        .collect();
+    let mut response = SqsBatchResponse::default();
+    for (received, task) in batch.iter().zip(tasks) {
+        let verdict = task.await.unwrap_or_else(|panic| {
+            tracing::error!(message.id = received.message_id, error = %panic, "a delivery panicked");
+            Verdict::Keep
+        });
+        if verdict == Verdict::Keep {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier.clone_from(&received.message_id);
+            response.batch_item_failures.push(failure);
+        }
+    }
+    response
+}

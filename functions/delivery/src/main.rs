@@ -1,2 +1,33 @@
-//! stub
-fn main() {}
+//! The delivery function: SQS in, signed HTTP requests out.
+
+use std::sync::Arc;
+
+use aws_lambda_events::sqs::SqsEvent;
+use delivery::{Settings, Worker};
+use hookpost_adapters::queue::Queues;
+use hookpost_adapters::table::Store;
+use hookpost_adapters::transport::Http;
+use hookpost_adapters::{Config, RealWorld, aws, telemetry};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env()?;
+    telemetry::start(&config.log_level);
+    let sdk = aws::sdk_config().await?;
+    let (store, queues) = (Store::new(&sdk, &config), Queues::new(&sdk, &config));
+    store.warm_up().await;
+    let http = Http::new(&config)?;
+    let worker = Arc::new(Worker::new(
+        store,
+        queues,
+        http,
+        RealWorld,
+        Settings::from(&config),
+    ));
+    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
+        let worker = Arc::clone(&worker);
+        async move { Ok::<_, Error>(delivery::handle(event.payload, worker).await) }
+    }))
+    .await
+}

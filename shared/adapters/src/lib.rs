@@ -1,1 +1,18 @@
-//! stub
+//! The domain's ports over DynamoDB, SQS and HTTP, and what every function needs around its
+//! handler: configuration, clock, logs, API answers.
+//!
+//! One SDK configuration and one HTTP client serve the whole process.
+
+pub mod api;
+pub mod auth;
+pub mod aws;
+pub mod config;
+pub mod queue;
+pub mod table;
+pub mod telemetry;
+pub mod tls;
+pub mod transport;
+pub mod world;
+
+pub use config::Config;
+pub use world::RealWorld;

@@ -3,10 +3,13 @@
 //! A message is only a carrier: the delivery's record decides what becomes of it. Bodies are JSON,
 //! versioned, and readable in the SQS console.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::delivery::Attempt;
+use crate::delivery::{Attempt, Delivery};
+use crate::event::{Event, MAX_INLINE_BYTES};
 use crate::matching::EventType;
 use crate::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
@@ -42,6 +45,48 @@ pub struct Carrier {
     /// The payload, if it is small; otherwise it is read from the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Box<RawValue>>,
+}
+
+impl Carrier {
+    /// The message for a delivery of `event`, with the record's numbers.
+    pub fn of(event: &Event, delivery: &Delivery, resend: bool, now: Timestamp) -> Self {
+        let inline = event.payload.get().len() <= MAX_INLINE_BYTES;
+        Self {
+            v: VERSION,
+            delivery_id: delivery.id.clone(),
+            tenant: event.tenant.clone(),
+            endpoint_id: delivery.id.endpoint.clone(),
+            event_id: event.id,
+            event_type: event.event_type.clone(),
+            timestamp: event.accepted_at(),
+            cycle: delivery.cycle,
+            release: delivery.release,
+            sent_at: now,
+            resend,
+            payload: inline.then(|| event.payload.clone()),
+        }
+    }
+
+    /// The first message for the delivery of `event` to `endpoint`.
+    pub fn first(event: &Event, endpoint: &EndpointId, resend: bool, now: Timestamp) -> Self {
+        let id = DeliveryId {
+            event: event.id,
+            endpoint: endpoint.clone(),
+        };
+        let fresh = Delivery::new(id, event.tenant.clone(), event.event_type.clone());
+        Self::of(event, &fresh, resend, now)
+    }
+
+    /// Whether a record may exist already, so that it has to be read before anything is sent. The
+    /// first message of a delivery, received for the first time and soon, needs no read: at worst
+    /// its write meets a record and loses.
+    pub fn may_have_a_record(&self, receives: u32, sent_timestamp: Timestamp) -> bool {
+        self.resend
+            || receives > 1
+            || (self.cycle, self.release) != (0, 0)
+            || sent_timestamp.as_millis()
+                > self.sent_at.as_millis().saturating_add(SEND_TOLERANCE_MS)
+    }
 }
 
 /// A message of the delivery queue that stands for a range of an event's deliveries, to be sent
@@ -135,6 +180,41 @@ pub struct Exhausted {
     /// The payload, if it was at hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Box<RawValue>>,
+}
+
+impl Exhausted {
+    /// The last word on a delivery that was given up.
+    pub fn of(
+        delivery: &Delivery,
+        endpoint_url: String,
+        payload: Option<Box<RawValue>>,
+        kept_for: Duration,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            v: VERSION,
+            id: delivery.id.clone(),
+            delivery_id: delivery.id.clone(),
+            event_id: delivery.id.event,
+            endpoint_id: delivery.id.endpoint.clone(),
+            tenant: delivery.tenant.clone(),
+            event_type: delivery.event_type.clone(),
+            endpoint_url,
+            failure_reason: delivery.failure_reason(),
+            attempts: delivery.attempts,
+            created_at: delivery.id.event.time(),
+            expires_at: now.after(kept_for),
+            cycle: delivery.cycle,
+            exhausted_at: now,
+            attempt_log: delivery
+                .log
+                .iter()
+                .filter(|attempt| attempt.cycle == delivery.cycle)
+                .cloned()
+                .collect(),
+            payload,
+        }
+    }
 }
 
 /// A body of the delivery queue that could not be read, on its way to the dead-letter queue.

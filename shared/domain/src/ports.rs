@@ -16,6 +16,17 @@ use crate::request::SignedRequest;
 use crate::target::TargetUrl;
 use crate::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
+/// A call that did not work out: whether it took effect is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("{call} failed")]
+pub struct Error {
+    /// Which call: `PutItem deliveries`.
+    pub call: &'static str,
+    /// Why.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
 /// What came of a write that only one can win.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write<T> {
@@ -27,15 +38,12 @@ pub enum Write<T> {
 
 /// Endpoints, their configuration and their health.
 pub trait Endpoints: Send + Sync {
-    /// What can go wrong.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// An endpoint and its health; a health never written is the default one.
-    fn load(
+    fn endpoint(
         &self,
         tenant: &TenantId,
         id: &EndpointId,
-    ) -> impl Future<Output = Result<Option<(Endpoint, Health)>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Option<(Endpoint, Health)>, Error>> + Send;
 
     /// Stores a health over the one of version `over` (0: none).
     fn store_health(
@@ -44,77 +52,65 @@ pub trait Endpoints: Send + Sync {
         id: &EndpointId,
         health: &Health,
         over: u64,
-    ) -> impl Future<Output = Result<Write<Health>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Write<Health>, Error>> + Send;
 
     /// Stores an endpoint over the one of version `over`.
-    fn store(
+    fn store_endpoint(
         &self,
         endpoint: &Endpoint,
         over: u64,
-    ) -> impl Future<Output = Result<Write<Endpoint>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Write<Endpoint>, Error>> + Send;
 }
 
 /// Events.
 pub trait Events: Send + Sync {
-    /// What can go wrong.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// An event by its id.
-    fn get(
+    fn event(
         &self,
         tenant: &TenantId,
         id: EventId,
-    ) -> impl Future<Output = Result<Option<Event>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Option<Event>, Error>> + Send;
 }
 
 /// The records of deliveries.
 pub trait Deliveries: Send + Sync {
-    /// What can go wrong.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// A record by its id, as of now.
-    fn get(
+    fn delivery(
         &self,
         id: &DeliveryId,
-    ) -> impl Future<Output = Result<Option<Delivery>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Option<Delivery>, Error>> + Send;
 
     /// Stores a record over the one of version `over` (0: none).
-    fn store(
+    fn store_delivery(
         &self,
         delivery: &Delivery,
         over: u64,
-    ) -> impl Future<Output = Result<Write<Delivery>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Write<Delivery>, Error>> + Send;
 }
 
 /// Meters of rate limits, by name.
 pub trait Meters: Send + Sync {
-    /// What can go wrong.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// A meter; one never written is the default one.
-    fn get(&self, name: &str) -> impl Future<Output = Result<Meter, Self::Error>> + Send;
+    fn meter(&self, name: &str) -> impl Future<Output = Result<Meter, Error>> + Send;
 
     /// Stores a meter over the one of version `over` (0: none).
-    fn store(
+    fn store_meter(
         &self,
         name: &str,
         meter: &Meter,
         over: u64,
-    ) -> impl Future<Output = Result<Write<Meter>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Write<Meter>, Error>> + Send;
 }
 
 /// Endpoints that hold deliveries back, for the sweeper to look after.
 pub trait Holding: Send + Sync {
-    /// What can go wrong.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// Notes that this endpoint may hold deliveries back from now on. Again is fine.
-    fn note(
+    fn note_holding(
         &self,
         tenant: &TenantId,
         id: &EndpointId,
         now: Timestamp,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// A message for the delivery queue.
@@ -130,35 +126,29 @@ pub enum Outgoing {
 
 /// The delivery queue.
 pub trait DeliveryQueue: Send + Sync {
-    /// What can go wrong.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// Sends all of it, each after its delay (at most 15 minutes). `Ok` only if all were taken; an
     /// error may have sent some.
     fn send(
         &self,
         messages: Vec<(Outgoing, Duration)>,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Leaves a received message invisible for this long (whole seconds) from now.
     fn keep_back(
         &self,
         receipt: &str,
         visible_in: Duration,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// The queue before the dead-letter queue.
 pub trait ExhaustedQueue: Send + Sync {
-    /// What can go wrong.
-    type Error: std::error::Error + Send + Sync + 'static;
-
     /// Sends a delivery's last word, or a poison body, as JSON made by `body` at the time it is
     /// given: each try is dated anew, so that a slow send never looks like a redrive.
     fn bury(
         &self,
         body: impl Fn(Timestamp) -> String + Send + Sync,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// What a request came to.

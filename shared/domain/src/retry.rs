@@ -133,7 +133,7 @@ impl RetryPolicy {
             attempts,
         };
         let (backoff, jitter) = match name {
-            "quick" => (exponential(1.0, 2.0, 300.0, 5), Jitter::Ratio(0.25)),
+            "quick" => return Some(Self::default()),
             "standard" => (
                 Backoff::Delays(vec![
                     0.0, 5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0,
@@ -210,6 +210,21 @@ impl RetryPolicy {
                 (first * factor.powi(exponent)).min(*max)
             }
             Backoff::Delays(delays) => delays.get(attempt as usize - 1).copied().unwrap_or(0.0),
+        }
+    }
+}
+
+impl Default for RetryPolicy {
+    /// The `quick` preset.
+    fn default() -> Self {
+        Self {
+            backoff: Backoff::Exponential {
+                first: 1.0,
+                factor: 2.0,
+                max: 300.0,
+                attempts: 5,
+            },
+            jitter: Jitter::Ratio(0.25),
         }
     }
 }

@@ -89,6 +89,24 @@ impl RetryInput {
 }
 
 impl RetryNumbers {
+    /// The numbers of a deployment's parameters, delays in seconds.
+    pub fn deployment(
+        preset: Option<String>,
+        initial_delay: Option<f64>,
+        max_delay: Option<f64>,
+        multiplier: Option<f64>,
+        max_attempts: Option<u32>,
+    ) -> Self {
+        Self {
+            preset,
+            initial_delay: initial_delay.map(DurationInput::Seconds),
+            max_delay: max_delay.map(DurationInput::Seconds),
+            multiplier,
+            max_attempts,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn policy(&self, max_attempts: Option<u32>) -> Result<RetryPolicy, Invalid> {
         let name = self.preset.as_deref().unwrap_or("quick");
         let preset = RetryPolicy::preset(name).ok_or_else(|| {

@@ -1,0 +1,143 @@
+//! Endpoints and their health as this process knows them: read at most once in
+//! [`CACHE_LIFETIME`] each, and written over the version that was read.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hookpost_domain::breaker::{CACHE_LIFETIME, Health};
+use hookpost_domain::endpoint::Endpoint;
+use hookpost_domain::ports::{Endpoints, Error, Holding, Write};
+use hookpost_domain::{EndpointId, TenantId, Timestamp};
+
+/// Endpoints that a process remembers; beyond that it starts anew.
+const MAX_PAGES: usize = 5_000;
+/// How often a health is decided anew when others write it at the same time.
+const TRIES: u32 = 8;
+
+type PageKey = (TenantId, EndpointId);
+
+/// What this process knows.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    pages: Mutex<HashMap<PageKey, Arc<Page>>>,
+}
+
+/// One endpoint. The lock is held while its health is decided and written, so that this process
+/// does not race against itself.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    entry: tokio::sync::Mutex<Option<Entry>>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    read_at: Timestamp,
+    endpoint: Option<Arc<Endpoint>>,
+    health: Health,
+}
+
+/// What came of wanting to change a health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// The health as it is now known.
+    pub(crate) health: Health,
+    /// Whether the change was made, or there was none to make.
+    pub(crate) stands: bool,
+}
+
+impl Book {
+    /// The page of an endpoint.
+    pub(crate) fn page(&self, tenant: &TenantId, id: &EndpointId) -> Arc<Page> {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        if pages.len() >= MAX_PAGES {
+            pages.clear();
+        }
+        Arc::clone(pages.entry((tenant.clone(), id.clone())).or_default())
+    }
+}
+
+impl Page {
+    /// The endpoint and its health, not older than the cache's lifetime.
+    pub(crate) async fn read(
+        &self,
+        store: &impl Endpoints,
+        tenant: &TenantId,
+        id: &EndpointId,
+        now: Timestamp,
+    ) -> Result<(Option<Arc<Endpoint>>, Health), Error> {
+        let mut entry = self.entry.lock().await;
+        let known = entry
+            .take()
+            .filter(|known| now.since(known.read_at) < CACHE_LIFETIME);
+        let known = match known {
+            Some(known) => known,
+            None => match store.endpoint(tenant, id).await? {
+                Some((endpoint, health)) => Entry {
+                    read_at: now,
+                    endpoint: Some(Arc::new(endpoint)),
+                    health,
+                },
+                None => Entry {
+                    read_at: now,
+                    endpoint: None,
+                    health: Health::default(),
+                },
+            },
+        };
+        let answer = (known.endpoint.clone(), known.health.clone());
+        *entry = Some(known);
+        Ok(answer)
+    }
+
+    /// Forgets what is known, so that the next read is fresh.
+    pub(crate) async fn forget(&self) {
+        *self.entry.lock().await = None;
+    }
+
+    /// Changes the health as `decide` says, over the version it decided from; asks again if
+    /// another was faster. Before a breaker opens, its endpoint is noted for the sweeper, so that
+    /// nothing is ever held that nobody looks after.
+    pub(crate) async fn change<S: Endpoints + Holding>(
+        &self,
+        store: &S,
+        tenant: &TenantId,
+        id: &EndpointId,
+        now: Timestamp,
+        decide: impl Fn(&Health) -> Option<Health>,
+    ) -> Result<Changed, Error> {
+        let mut entry = self.entry.lock().await;
+        let mut health = entry
+            .as_ref()
+            .map(|known| known.health.clone())
+            .unwrap_or_default();
+        for _ in 0..TRIES {
+            let Some(next) = decide(&health) else {
+                return Ok(Changed {
+                    health,
+                    stands: true,
+                });
+            };
+            if next.is_open() && !health.is_open() {
+                store.note_holding(tenant, id, now).await?;
+            }
+            let written = store
+                .store_health(tenant, id, &next, health.version)
+                .await?;
+            let stands = written == Write::Won;
+            health = match written {
+                Write::Won => next,
+                Write::Lost(other) => other.unwrap_or_default(),
+            };
+            if let Some(known) = entry.as_mut() {
+                known.health = health.clone();
+            }
+            if stands {
+                return Ok(Changed { health, stands });
+            }
+        }
+        Ok(Changed {
+            health,
+            stands: false,
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! Rate limits as this process spends them: leases from meters that all instances share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hookpost_domain::Timestamp;
+use hookpost_domain::ports::{Error, Meters, Write};
+use hookpost_domain::quota::{Lease, Meter, Slot};
+
+/// Limits that a process remembers; beyond that it starts anew, and leases lapse.
+const MAX_LIMITS: usize = 5_000;
+/// How often a lease is asked for when others take one at the same time.
+const TRIES: u32 = 16;
+
+/// The leases of this process.
+#[derive(Debug, Default)]
+pub(crate) struct Limits {
+    known: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Known>>>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// As it was last seen; `None` before it was first read.
+    meter: Option<Meter>,
+    lease: Lease,
+}
+
+impl Limits {
+    /// When a request may go under the limit `name` of `per_second`: `None` means now. `wanted` is
+    /// how many requests are about to ask.
+    pub(crate) async fn slot(
+        &self,
+        store: &impl Meters,
+        name: &str,
+        per_second: u32,
+        wanted: u32,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Error> {
+        let known = {
+            let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= MAX_LIMITS {
+                all.clear();
+            }
+            Arc::clone(all.entry(name.to_owned()).or_default())
+        };
+        let mut known = known.lock().await;
+        for _ in 0..TRIES {
+            match known.lease.spend(now) {
+                Slot::Now => return Ok(None),
+                Slot::At(at) => return Ok(Some(at)),
+                Slot::Empty => {}
+            }
+            let meter = match known.meter {
+                Some(meter) => meter,
+                None => store.meter(name).await?,
+            };
+            let (next, lease) = meter.take(per_second, wanted, now);
+            match store.store_meter(name, &next, meter.version).await? {
+                Write::Won => {
+                    *known = Known {
+                        meter: Some(next),
+                        lease,
+                    }
+                }
+                Write::Lost(other) => known.meter = Some(other.unwrap_or_default()),
+            }
+        }
+        Err(Error {
+            call: "taking a rate limit's lease",
+            source: "too many instances want one".into(),
+        })
+    }
+}

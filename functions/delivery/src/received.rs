@@ -1,0 +1,57 @@
+//! A message as SQS handed it over.
+
+use std::sync::Arc;
+
+use aws_lambda_events::sqs::SqsMessage;
+use hookpost_domain::Timestamp;
+use hookpost_domain::carrier::Message;
+
+/// One record of the batch.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) message_id: String,
+    pub(crate) receipt: String,
+    /// How often it has been received, this time included.
+    pub(crate) receives: u32,
+    /// When SQS got it.
+    pub(crate) sent_at: Timestamp,
+    /// What it says, or the raw body and why that cannot be read.
+    pub(crate) message: Result<Message, (String, String)>,
+}
+
+impl From<SqsMessage> for Received {
+    fn from(record: SqsMessage) -> Self {
+        let number = |name: &str| {
+            record
+                .attributes
+                .get(name)
+                .and_then(|value| value.parse::<u64>().ok())
+        };
+        let body = record.body.unwrap_or_default();
+        Self {
+            receives: number("ApproximateReceiveCount")
+                .and_then(|count| u32::try_from(count).ok())
+                .unwrap_or(1),
+            sent_at: Timestamp::from_millis(number("SentTimestamp").unwrap_or_default()),
+            message: Message::parse(&body).map_err(|reason| (body, reason)),
+            message_id: record.message_id.unwrap_or_default(),
+            receipt: record.receipt_handle.unwrap_or_default(),
+        }
+    }
+}
+
+impl Received {
+    /// How many messages of the batch go to the same endpoint, this one included.
+    pub(crate) fn alike(&self, batch: &[Arc<Self>]) -> u32 {
+        let endpoint = |received: &Self| match &received.message {
+            Ok(Message::Deliver(carrier)) => Some(carrier.endpoint_id.clone()),
+            Ok(Message::FanOut(_)) | Err(_) => None,
+        };
+        let mine = endpoint(self);
+        let same = batch
+            .iter()
+            .filter(|other| mine.is_some() && endpoint(other) == mine)
+            .count();
+        u32::try_from(same.max(1)).unwrap_or(1)
+    }
+}

@@ -1,0 +1,578 @@
+//! One message, from its arrival to its verdict. What to do is decided in the domain; here it is
+//! carried out, and asked again when another instance was faster.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hookpost_adapters::Config;
+use hookpost_domain::breaker::{Breaker, Gate, Health, Slot};
+use hookpost_domain::carrier::{Carrier, Exhausted, Message, Poison, VERSION};
+use hookpost_domain::delivery::{Attempt, DeadReason, Delivery, FailureKind};
+use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState};
+use hookpost_domain::outcome::{self, Aftermath, Ahead, Arrival, Patience, Settled, Step};
+use hookpost_domain::ports::{Answer, Error, Transport, World, Write};
+use hookpost_domain::retry::RetryPolicy;
+use hookpost_domain::{Timestamp, request, retry_after};
+use serde_json::value::RawValue;
+
+use crate::book::{Book, Page};
+use crate::limits::Limits;
+use crate::received::Received;
+use crate::{Queues, Tables, Verdict};
+
+/// A wait this short is spent in the function: going back to the queue would take longer.
+const WAIT_INSIDE: Duration = Duration::from_millis(200);
+/// When a message is tried again after a call to AWS failed.
+const AFTER_AN_ERROR: Duration = Duration::from_secs(10);
+/// How often a decision is made anew when the record was changed meanwhile.
+const TRIES: u32 = 10;
+
+/// What a deployment says about delivering.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    retry: RetryPolicy,
+    patience: Patience,
+    deliveries_per_second: Option<u32>,
+    dlq_retention: Duration,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        Self {
+            retry: config.retry.clone(),
+            patience: config.patience,
+            deliveries_per_second: config.deliveries_per_second,
+            dlq_retention: config.dlq_retention,
+        }
+    }
+}
+
+/// Carries deliveries out, over tables `S`, queues `Q`, a way to the endpoints `T`, and clock and
+/// dice `W`.
+#[derive(Debug)]
+pub struct Worker<S, Q, T, W> {
+    pub(crate) store: S,
+    pub(crate) queues: Q,
+    http: T,
+    pub(crate) world: W,
+    settings: Settings,
+    book: Book,
+    limits: Limits,
+}
+
+/// What is known about a delivery that is about to be attempted.
+struct Ready<'a> {
+    carrier: &'a Carrier,
+    delivery: Delivery,
+    endpoint: Arc<Endpoint>,
+    page: Arc<Page>,
+    probe: Option<u64>,
+}
+
+impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
+    /// A worker that knows nothing yet.
+    pub fn new(store: S, queues: Q, http: T, world: W, settings: Settings) -> Self {
+        Self {
+            store,
+            queues,
+            http,
+            world,
+            settings,
+            book: Book::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Works one message. `alike` is how many of the batch go to the same endpoint.
+    pub(crate) async fn work(&self, received: &Received, alike: u32) -> Verdict {
+        let outcome = match &received.message {
+            Ok(Message::Deliver(carrier)) => self.deliver(carrier, received, alike).await,
+            Ok(Message::FanOut(range)) => self.fan_out(range, received).await,
+            Err((_, reason)) => self.poison(received, reason).await,
+        };
+        let error = match outcome {
+            Ok(verdict) => return verdict,
+            Err(error) => error,
+        };
+        tracing::error!(message.id = received.message_id, error = %chain(&error), "a message was put off");
+        if let Err(error) = self
+            .queues
+            .keep_back(&received.receipt, AFTER_AN_ERROR)
+            .await
+        {
+            tracing::warn!(message.id = received.message_id, error = %chain(&error), "it comes back at its time-out");
+        }
+        Verdict::Keep
+    }
+
+    /// A body that cannot be read goes to the dead-letter queue as it is, with the reason.
+    pub(crate) async fn poison(&self, received: &Received, reason: &str) -> Result<Verdict, Error> {
+        let raw = match &received.message {
+            Err((body, _)) => body.clone(),
+            Ok(Message::FanOut(range)) => serde_json::to_string(range).unwrap_or_default(),
+            Ok(Message::Deliver(carrier)) => serde_json::to_string(carrier).unwrap_or_default(),
+        };
+        tracing::error!(
+            message.id = received.message_id,
+            reason,
+            "a message cannot be delivered"
+        );
+        let body = |now| {
+            let poison = Poison {
+                v: VERSION,
+                failure_reason: reason.to_owned(),
+                poison: raw.clone(),
+                exhausted_at: now,
+            };
+            serde_json::to_string(&poison).unwrap_or_default()
+        };
+        self.queues.bury(body).await?;
+        Ok(Verdict::Done)
+    }
+
+    async fn deliver(
+        &self,
+        carrier: &Carrier,
+        received: &Received,
+        alike: u32,
+    ) -> Result<Verdict, Error> {
+        let mut record = if carrier.may_have_a_record(received.receives, received.sent_at) {
+            self.store.delivery(&carrier.delivery_id).await?
+        } else {
+            None
+        };
+        for _ in 0..TRIES {
+            let now = self.world.now();
+            let delivery = match outcome::arrive(record, carrier, now) {
+                Arrival::Due(delivery) => *delivery,
+                Arrival::Stale => return Ok(Verdict::Done),
+                Arrival::Early(wait) => {
+                    self.queues.keep_back(&received.receipt, wait).await?;
+                    return Ok(Verdict::Keep);
+                }
+                Arrival::Unburied(delivery) => {
+                    self.bury(carrier, &delivery, None).await?;
+                    return Ok(Verdict::Done);
+                }
+            };
+            let over = delivery.version;
+            match self
+                .prepare(carrier, delivery, received, alike, now)
+                .await?
+            {
+                Ok((ready, payload)) => return self.attempt(ready, &payload, received).await,
+                Err(settled) => match self.store.store_delivery(&settled.delivery, over).await? {
+                    Write::Won => return self.step(carrier, &settled, None, received).await,
+                    Write::Lost(other) => record = other,
+                },
+            }
+        }
+        Err(Error {
+            call: "settling a delivery",
+            source: "its record changes all the time".into(),
+        })
+    }
+
+    /// Everything that can stand between a delivery and its request: `Err` is what to do instead.
+    async fn prepare<'a>(
+        &self,
+        carrier: &'a Carrier,
+        delivery: Delivery,
+        received: &Received,
+        alike: u32,
+        now: Timestamp,
+    ) -> Result<Result<(Ready<'a>, Box<RawValue>), Settled>, Error> {
+        let (tenant, id) = (&carrier.tenant, &delivery.id.endpoint);
+        let page = self.book.page(tenant, id);
+        let (endpoint, health) = page.read(&self.store, tenant, id, now).await?;
+        let policy = endpoint
+            .as_ref()
+            .and_then(|endpoint| endpoint.retry.as_ref())
+            .unwrap_or(&self.settings.retry);
+        let patience = self.settings.patience;
+        if let Some(settled) = outcome::admit(
+            &delivery,
+            endpoint.as_deref(),
+            policy,
+            received.receives,
+            patience,
+            now,
+        ) {
+            return Ok(Err(settled));
+        }
+        // `admit` cancels what has no endpoint.
+        let Some(endpoint) = endpoint else {
+            return Ok(Err(Settled {
+                delivery: delivery.cancelled(now),
+                step: Step::Complete,
+            }));
+        };
+        let payload = match &carrier.payload {
+            Some(payload) => payload.clone(),
+            None => match self.store.event(tenant, carrier.event_id).await? {
+                Some(event) => event.payload,
+                None => {
+                    let dead = delivery.dead(DeadReason::EventMissing, now);
+                    return Ok(Err(Settled {
+                        delivery: dead,
+                        step: Step::Exhaust,
+                    }));
+                }
+            },
+        };
+        let probe = match self.gate(&page, &delivery, &endpoint, &health, now).await? {
+            Passage::Free => {
+                if let Some(settled) = self.rate(&delivery, &endpoint, alike, now).await? {
+                    return Ok(Err(settled));
+                }
+                None
+            }
+            Passage::Probe(token) => Some(token),
+            Passage::Wait(until) => {
+                let longest = outcome::MAX_KEEP_BACK;
+                return Ok(Err(outcome::wait(&delivery, until, None, longest, now)));
+            }
+            Passage::Held => return Ok(Err(outcome::hold(&delivery))),
+        };
+        Ok(Ok((
+            Ready {
+                carrier,
+                delivery,
+                endpoint,
+                page,
+                probe,
+            },
+            payload,
+        )))
+    }
+
+    async fn gate(
+        &self,
+        page: &Page,
+        delivery: &Delivery,
+        endpoint: &Endpoint,
+        health: &Health,
+        now: Timestamp,
+    ) -> Result<Passage, Error> {
+        if !health.is_open() {
+            return Ok(Passage::Free);
+        }
+        let token = self.world.token();
+        let ask = |health: &Health| health.gate(&delivery.id, token, endpoint.timeout(), now);
+        let decide = |health: &Health| match ask(health) {
+            Gate::Book(next, _) | Gate::Probe(next) => Some(next),
+            Gate::Pass | Gate::Hold | Gate::WaitToProbe(_) => None,
+        };
+        let changed = page
+            .change(&self.store, &endpoint.tenant, &endpoint.id, now, decide)
+            .await?;
+        Ok(match &changed.health.breaker {
+            Breaker::Closed => Passage::Free,
+            Breaker::Open {
+                slot: Slot::Probing { token: running, .. },
+                ..
+            } if *running == token => Passage::Probe(token),
+            Breaker::Open {
+                slot:
+                    Slot::Booked {
+                        delivery: booked,
+                        until,
+                    },
+                next_probe,
+                ..
+            } if *booked == delivery.id && now < *until && now < *next_probe => {
+                Passage::Wait(*next_probe)
+            }
+            Breaker::Open { .. } => Passage::Held,
+        })
+    }
+
+    /// The endpoint's rate limit and the deployment's: what to do instead, if it is not time yet.
+    async fn rate(
+        &self,
+        delivery: &Delivery,
+        endpoint: &Endpoint,
+        alike: u32,
+        now: Timestamp,
+    ) -> Result<Option<Settled>, Error> {
+        if outcome::has_slot(delivery, now) {
+            return Ok(None);
+        }
+        let mut due = None;
+        if let Some(per_second) = endpoint.rate_limit_per_second {
+            let name = format!("{}#{}", endpoint.tenant, endpoint.id);
+            due = self
+                .limits
+                .slot(&self.store, &name, per_second, alike, now)
+                .await?;
+        }
+        if let Some(per_second) = self.settings.deliveries_per_second {
+            let slot = self
+                .limits
+                .slot(&self.store, "deployment", per_second, alike, now)
+                .await?;
+            due = due.max(slot);
+        }
+        let Some(due) = due else {
+            return Ok(None);
+        };
+        let wait = due.since(now);
+        if wait <= WAIT_INSIDE {
+            tokio::time::sleep(wait).await;
+            return Ok(None);
+        }
+        Ok(Some(outcome::wait(
+            delivery,
+            due,
+            Some(due),
+            outcome::MAX_RATE_WAIT,
+            now,
+        )))
+    }
+
+    async fn attempt(
+        &self,
+        ready: Ready<'_>,
+        payload: &RawValue,
+        received: &Received,
+    ) -> Result<Verdict, Error> {
+        let Ready {
+            carrier,
+            delivery,
+            endpoint,
+            page,
+            probe,
+        } = ready;
+        let began = self.world.now();
+        let request = request::build(
+            &endpoint,
+            carrier.event_id,
+            &carrier.event_type,
+            payload,
+            began,
+        );
+        let answer = self
+            .http
+            .post(&endpoint.url, request, endpoint.timeout())
+            .await;
+        let now = self.world.now();
+        let latency = u32::try_from(now.since(began).as_millis()).unwrap_or(u32::MAX);
+        let attempt = Attempt {
+            number: 0,
+            cycle: delivery.cycle,
+            at: began,
+            latency_ms: latency,
+            result: answer.result.clone(),
+        };
+        let policy = endpoint.retry.as_ref().unwrap_or(&self.settings.retry);
+        let ahead = self
+            .learn(&page, &delivery, &endpoint, policy, &attempt, probe, now)
+            .await;
+        if attempt.failure() == Some(FailureKind::Http(410))
+            && let Err(error) = self.disable(&page, &endpoint, now).await
+        {
+            // Its next delivery will hear the same.
+            tracing::warn!(endpoint.id = %endpoint.id, error = %chain(&error), "it was not disabled");
+        }
+        let after = Aftermath {
+            policy,
+            no_retry_statuses: &endpoint.no_retry_statuses,
+            retry_after: answer
+                .retry_after
+                .as_deref()
+                .and_then(|value| retry_after::parse(value, now)),
+            ahead,
+            patience: self.settings.patience,
+            roll: self.world.roll(),
+        };
+        let mut current = delivery;
+        for _ in 0..TRIES {
+            let settled = outcome::settle(&current, attempt.clone(), &after, now);
+            match self
+                .store
+                .store_delivery(&settled.delivery, current.version)
+                .await?
+            {
+                Write::Won => {
+                    log(&settled.delivery, &endpoint, &answer, latency);
+                    return self.step(carrier, &settled, Some(payload), received).await;
+                }
+                Write::Lost(other) => {
+                    current = other.unwrap_or_else(|| Delivery::unwritten(carrier))
+                }
+            }
+        }
+        Err(Error {
+            call: "recording an attempt",
+            source: "its record changes all the time".into(),
+        })
+    }
+
+    /// What the request says about the endpoint's health, and what that means for this delivery. A
+    /// health that cannot be written costs a count, not the delivery.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one part of what a request taught"
+    )]
+    async fn learn(
+        &self,
+        page: &Page,
+        delivery: &Delivery,
+        endpoint: &Endpoint,
+        policy: &RetryPolicy,
+        attempt: &Attempt,
+        probe: Option<u64>,
+        now: Timestamp,
+    ) -> Ahead {
+        let retries = outcome::will_retry(delivery, attempt, policy, &endpoint.no_retry_statuses)
+            && policy
+                .delay_before(delivery.attempts + 2, 0.5)
+                .is_some_and(|wait| wait <= outcome::MAX_KEEP_BACK);
+        let books = retries.then_some(&delivery.id);
+        let decide = |health: &Health| match attempt.failure() {
+            None => health.after_success(probe),
+            Some(_) => {
+                health.after_failure(endpoint.breaker, probe, books, endpoint.timeout(), now)
+            }
+        };
+        let changed = page
+            .change(&self.store, &endpoint.tenant, &endpoint.id, now, decide)
+            .await;
+        let health = match changed {
+            Ok(changed) => changed.health,
+            Err(error) => {
+                tracing::warn!(endpoint.id = %endpoint.id, error = %chain(&error), "its health was not noted");
+                return Ahead::Clear;
+            }
+        };
+        match &health.breaker {
+            Breaker::Closed => Ahead::Clear,
+            Breaker::Open {
+                next_probe,
+                slot: Slot::Booked {
+                    delivery: booked, ..
+                },
+                ..
+            } if *booked == delivery.id => {
+                tracing::warn!(endpoint.id = %endpoint.id, next_probe = %next_probe, "the breaker is open");
+                Ahead::Probe(*next_probe)
+            }
+            Breaker::Open { .. } => Ahead::Hold,
+        }
+    }
+
+    /// The endpoint said 410 Gone: nothing more is sent to it until somebody enables it again.
+    async fn disable(&self, page: &Page, endpoint: &Endpoint, now: Timestamp) -> Result<(), Error> {
+        let mut current = endpoint.clone();
+        for _ in 0..TRIES {
+            if !matches!(current.state, EndpointState::Active) {
+                break;
+            }
+            let disabled = current.with_state(EndpointState::Disabled(DisabledBy::Gone), now);
+            match self
+                .store
+                .store_endpoint(&disabled, current.version)
+                .await?
+            {
+                Write::Lost(Some(other)) => current = other,
+                Write::Won => {
+                    tracing::warn!(endpoint.id = %endpoint.id, "it answered 410 Gone and was disabled");
+                    break;
+                }
+                Write::Lost(None) => break,
+            }
+        }
+        page.forget().await;
+        Ok(())
+    }
+
+    async fn step(
+        &self,
+        carrier: &Carrier,
+        settled: &Settled,
+        payload: Option<&RawValue>,
+        received: &Received,
+    ) -> Result<Verdict, Error> {
+        match settled.step {
+            Step::Complete => Ok(Verdict::Done),
+            Step::KeepBack { visible_in } => {
+                self.queues.keep_back(&received.receipt, visible_in).await?;
+                Ok(Verdict::Keep)
+            }
+            Step::Exhaust => {
+                self.bury(carrier, &settled.delivery, payload).await?;
+                Ok(Verdict::Done)
+            }
+        }
+    }
+
+    /// Hands a delivery that was given up to the `exhausted` queue, with its whole story.
+    async fn bury(
+        &self,
+        carrier: &Carrier,
+        delivery: &Delivery,
+        payload: Option<&RawValue>,
+    ) -> Result<(), Error> {
+        let page = self.book.page(&carrier.tenant, &delivery.id.endpoint);
+        let known = page
+            .read(
+                &self.store,
+                &carrier.tenant,
+                &delivery.id.endpoint,
+                self.world.now(),
+            )
+            .await?;
+        let url = known
+            .0
+            .map(|endpoint| endpoint.url.as_url().to_string())
+            .unwrap_or_default();
+        let payload = payload
+            .map(ToOwned::to_owned)
+            .or_else(|| carrier.payload.clone());
+        let body = |now| {
+            let retention = self.settings.dlq_retention;
+            let last_word = Exhausted::of(delivery, url.clone(), payload.clone(), retention, now);
+            serde_json::to_string(&last_word).unwrap_or_default()
+        };
+        self.queues.bury(body).await
+    }
+}
+
+/// What the breaker says to a delivery that is about to go.
+enum Passage {
+    Free,
+    Probe(u64),
+    Wait(Timestamp),
+    Held,
+}
+
+fn log(delivery: &Delivery, endpoint: &Endpoint, answer: &Answer, latency_ms: u32) {
+    let last = delivery.log.last();
+    let number = last.map_or(0, |attempt| attempt.number);
+    let Some(failed) = last.filter(|attempt| attempt.failure().is_some()) else {
+        tracing::debug!(delivery.id = %delivery.id, attempt = number, latency_ms, "delivered");
+        return;
+    };
+    tracing::info!(
+        delivery.id = %delivery.id,
+        tenant = %delivery.tenant,
+        endpoint.id = %endpoint.id,
+        endpoint.url = endpoint.url.for_logs(),
+        attempt = number,
+        latency_ms,
+        failure = failed.describe(),
+        retry_after = answer.retry_after,
+        status = delivery.status_name(),
+        "an attempt failed"
+    );
+}
+
+fn chain(error: &Error) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| {
+        error.source()
+    });
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

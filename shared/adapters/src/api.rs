@@ -1,0 +1,348 @@
+//! HTTP as the functions see it: API Gateway's HTTP API, payload version 2.0, in; JSON or RFC 9457
+//! problem details out.
+
+use std::collections::HashMap;
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::encodings::Body;
+use base64::Engine;
+use hookpost_domain::Invalid;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// One HTTP call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// `GET`, `POST`, ...
+    pub method: String,
+    /// The path, as it was sent.
+    pub path: String,
+    query: HashMap<String, String>,
+    headers: HeaderMap,
+    /// The body's bytes.
+    pub body: Vec<u8>,
+    /// Where it comes from.
+    pub source_ip: String,
+}
+
+impl Call {
+    /// Reads API Gateway's payload.
+    ///
+    /// # Errors
+    /// A body that is not the base64 it is said to be.
+    pub fn from_gateway(request: ApiGatewayV2httpRequest) -> Result<Self, Problem> {
+        let http = request.request_context.http;
+        let body = request.body.unwrap_or_default();
+        let body = if request.is_base64_encoded {
+            base64::engine::general_purpose::STANDARD
+                .decode(&body)
+                .map_err(|_| Problem::bad_request("the body is not readable"))?
+        } else {
+            body.into_bytes()
+        };
+        Ok(Self {
+            method: http.method.to_string(),
+            path: request.raw_path.or(http.path).unwrap_or_default(),
+            query: request
+                .query_string_parameters
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            headers: request.headers,
+            body,
+            source_ip: http.source_ip.unwrap_or_default(),
+        })
+    }
+
+    /// A call without body or query.
+    #[doc(hidden)]
+    pub fn for_tests(method: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+        let headers = headers.iter().filter_map(|(name, value)| {
+            Some((
+                HeaderName::try_from(*name).ok()?,
+                HeaderValue::try_from(*value).ok()?,
+            ))
+        });
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: HashMap::new(),
+            headers: headers.collect(),
+            body: Vec::new(),
+            source_ip: String::new(),
+        }
+    }
+
+    /// A header, if it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// A query parameter.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+
+    /// The segments of the path below `/api/v1`, or of the whole path.
+    pub fn segments(&self) -> Vec<&str> {
+        let path = self.path.strip_prefix("/api/v1").unwrap_or(&self.path);
+        path.split('/')
+            .filter(|segment| !segment.is_empty())
+            .collect()
+    }
+
+    /// The body as a JSON object of a known shape.
+    ///
+    /// # Errors
+    /// 400 for what is not JSON or no object; 422 with the field's name for what does not fit.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        parse_object(&self.body)
+    }
+}
+
+/// Reads a JSON object of a known shape.
+///
+/// # Errors
+/// 400 for what is not JSON or no object; 422 with the field's name for what does not fit.
+pub fn parse_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(Problem::bad_request(
+            "the body is empty; a JSON object is expected",
+        ));
+    }
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+        return Err(Problem::bad_request(format!(
+            "the body is not JSON: {error}"
+        )));
+    }
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Problem::bad_request("the body is not a JSON object"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let text = error.inner().to_string();
+        let rule = text
+            .split(" at line ")
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        // A missing or unknown field is told in the text, under the object's own path.
+        let named = rule.split('`').nth(1).filter(|_| rule.contains("field `"));
+        let field = match (path.as_str(), named) {
+            (".", Some(name)) => name.to_owned(),
+            (".", None) => "body".to_owned(),
+            (path, Some(name)) if !path.ends_with(name) => format!("{path}.{name}"),
+            (path, _) => path.to_owned(),
+        };
+        Problem::invalid(&Invalid::new(field, rule))
+    })
+}
+
+/// An answer that is no error.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    status: u16,
+    content_type: &'static str,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+impl Reply {
+    /// JSON.
+    pub fn json(status: u16, body: &impl Serialize) -> Self {
+        Self {
+            status,
+            content_type: "application/json",
+            headers: Vec::new(),
+            body: serde_json::to_string(body).unwrap_or_default(),
+        }
+    }
+
+    /// Nothing (204).
+    pub fn empty() -> Self {
+        Self {
+            status: 204,
+            content_type: "application/json",
+            headers: Vec::new(),
+            body: String::new(),
+        }
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The answer's status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+}
+
+/// One field that breaks its rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// The field, as the caller wrote it.
+    pub field: String,
+    /// The rule, and what would be right.
+    pub rule: String,
+}
+
+/// Problem details (RFC 9457). `type` is stable; texts may change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    /// The status.
+    pub status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    #[serde(skip)]
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Problem {
+    fn new(status: u16, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:hookpost:problem:{kind}"),
+            title,
+            status,
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// 400: the call itself is not readable.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(400, "bad-request", "The call cannot be read", detail)
+    }
+
+    /// 401: no key, or not one that is known.
+    pub fn unauthorized() -> Self {
+        let detail = "send a key as `Authorization: Bearer <key>` or `X-Api-Key: <key>`";
+        let mut problem = Self::new(401, "unauthorized", "A valid API key is needed", detail);
+        problem
+            .headers
+            .push(("www-authenticate", "Bearer".to_owned()));
+        problem
+    }
+
+    /// 404: there is no such thing, or not for this caller.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(404, "not-found", "There is no such thing", detail)
+    }
+
+    /// 405: the path exists, but not for this method.
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        let mut problem = Self::new(
+            405,
+            "method-not-allowed",
+            "This method is not for this path",
+            format!("allowed: {allow}"),
+        );
+        problem.headers.push(("allow", allow.to_owned()));
+        problem
+    }
+
+    /// 409: it clashes with what is there.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(
+            409,
+            "conflict",
+            "This conflicts with what is stored",
+            detail,
+        )
+    }
+
+    /// 413: too much.
+    pub fn too_large(field: &str, rule: &str) -> Self {
+        let mut problem = Self::new(
+            413,
+            "too-large",
+            "This is too large",
+            format!("{field} {rule}"),
+        );
+        problem.errors.push(FieldError {
+            field: field.to_owned(),
+            rule: rule.to_owned(),
+        });
+        problem
+    }
+
+    /// 422: a field breaks its rule.
+    pub fn invalid(invalid: &Invalid) -> Self {
+        let mut problem = Self::new(422, "invalid", "A field is not valid", invalid.to_string());
+        problem.errors.push(FieldError {
+            field: invalid.field.clone().into_owned(),
+            rule: invalid.rule.clone().into_owned(),
+        });
+        problem
+    }
+
+    /// 503: AWS did not do its part; nothing was promised. Logged here, as nobody else knows why.
+    pub fn unavailable(error: &(dyn std::error::Error + 'static)) -> Self {
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        let causes: Vec<_> = causes.map(ToString::to_string).collect();
+        tracing::error!(error = causes.join(": "), "a call was not served");
+        let detail =
+            "nothing was promised; try again, with the same Idempotency-Key if there is one";
+        let mut problem = Self::new(
+            503,
+            "unavailable",
+            "A service this depends on did not answer",
+            detail,
+        );
+        problem.headers.push(("retry-after", "1".to_owned()));
+        problem
+    }
+
+    /// With the caller's own position in a batch or path before each field.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        for error in &mut self.errors {
+            error.field = format!("{place}.{}", error.field);
+        }
+        self
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        Self::invalid(&invalid)
+    }
+}
+
+impl From<hookpost_domain::ports::Error> for Problem {
+    fn from(error: hookpost_domain::ports::Error) -> Self {
+        Self::unavailable(&error)
+    }
+}
+
+/// What API Gateway is answered.
+pub fn to_gateway(outcome: Result<Reply, Problem>) -> ApiGatewayV2httpResponse {
+    let reply = outcome.unwrap_or_else(|problem| Reply {
+        status: problem.status,
+        content_type: "application/problem+json",
+        headers: problem.headers.clone(),
+        body: serde_json::to_string(&problem).unwrap_or_default(),
+    });
+    let mut headers = HeaderMap::new();
+    let all = std::iter::once(("content-type", reply.content_type.to_owned())).chain(reply.headers);
+    for (name, value) in all {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = reply.status.into();
+    response.headers = headers;
+    response.body = (!reply.body.is_empty()).then(|| Body::Text(reply.body));
+    response
+}

@@ -1,0 +1,242 @@
+//! The environment of a function, read once and checked as a whole.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use hookpost_domain::endpoint::{RetryInput, RetryNumbers};
+use hookpost_domain::outcome::{MAX_KEEP_BACK, Patience};
+use hookpost_domain::retry::RetryPolicy;
+use hookpost_domain::target::AllowedTargets;
+
+/// What a deployment says. Every function reads the same variables; infra/template.yaml sets them.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `LOG_LEVEL`
+    pub log_level: String,
+    /// `AUTH`: whether calls need a key.
+    pub auth_required: bool,
+    /// `ADMIN_KEY_SHA256`: of the key that may do everything.
+    pub admin_key_sha256: Option<String>,
+    /// `ALLOWED_TARGETS`: reachable over plain HTTP or at a private address.
+    pub allowed_targets: AllowedTargets,
+    /// `TRUSTED_CA_PEM`: certificate authorities trusted besides the web's.
+    pub trusted_ca_pem: String,
+    /// `RETRY_PRESET` and `RETRY_*`: for endpoints without a policy of their own.
+    pub retry: RetryPolicy,
+    /// `DELIVERIES_PER_SECOND`: for all endpoints together.
+    pub deliveries_per_second: Option<u32>,
+    /// `PARK_AFTER_SECONDS`, `MAX_AGE_HOURS`
+    pub patience: Patience,
+    /// `MAX_ENDPOINTS` of one tenant.
+    pub max_endpoints: usize,
+    /// `RETENTION_DAYS` of events and deliveries.
+    pub retention: Duration,
+    /// `DLQ_RETENTION_DAYS` of the dead-letter queue.
+    pub dlq_retention: Duration,
+    /// The tables' names.
+    pub tables: Tables,
+    /// `DELIVERY_QUEUE_URL`
+    pub delivery_queue_url: String,
+    /// `EXHAUSTED_QUEUE_URL`
+    pub exhausted_queue_url: String,
+}
+
+/// The names of the tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    /// `ENDPOINTS_TABLE`
+    pub endpoints: String,
+    /// `EVENTS_TABLE`
+    pub events: String,
+    /// `DELIVERIES_TABLE`
+    pub deliveries: String,
+    /// `SETTINGS_TABLE`
+    pub settings: String,
+    /// `KEYS_TABLE`
+    pub keys: String,
+}
+
+/// Every variable that is missing or wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError(Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the environment is not complete: {}", self.0.join("; "))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// Names every variable that is missing or wrong.
+    #[expect(clippy::disallowed_methods, reason = "this is the configuration")]
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::parse(|name| std::env::var(name).ok())
+    }
+
+    /// Reads what `lookup` finds.
+    ///
+    /// # Errors
+    /// Names every variable that is missing or wrong.
+    pub fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut read = Reader {
+            lookup,
+            wrong: Vec::new(),
+        };
+        let config = Self {
+            log_level: read.or("LOG_LEVEL", "info".to_owned()),
+            auth_required: read.one_of("AUTH", &["required", "off"]) != "off",
+            admin_key_sha256: Some(read.or("ADMIN_KEY_SHA256", String::new()))
+                .filter(|hash| !hash.is_empty()),
+            allowed_targets: read.or("ALLOWED_TARGETS", AllowedTargets::default()),
+            trusted_ca_pem: read.or("TRUSTED_CA_PEM", String::new()),
+            retry: read.retry(),
+            deliveries_per_second: Some(read.or("DELIVERIES_PER_SECOND", 0))
+                .filter(|rate| *rate > 0),
+            patience: Patience {
+                park_after: Duration::from_secs(read.or("PARK_AFTER_SECONDS", 900))
+                    .min(MAX_KEEP_BACK),
+                max_age: Duration::from_secs(3600 * read.or("MAX_AGE_HOURS", 72u64)),
+            },
+            max_endpoints: read.or("MAX_ENDPOINTS", 1000),
+            retention: days(read.or("RETENTION_DAYS", 30)),
+            dlq_retention: days(read.or("DLQ_RETENTION_DAYS", 7)),
+            tables: Tables {
+                endpoints: read.needed("ENDPOINTS_TABLE"),
+                events: read.needed("EVENTS_TABLE"),
+                deliveries: read.needed("DELIVERIES_TABLE"),
+                settings: read.needed("SETTINGS_TABLE"),
+                keys: read.needed("KEYS_TABLE"),
+            },
+            delivery_queue_url: read.needed("DELIVERY_QUEUE_URL"),
+            exhausted_queue_url: read.needed("EXHAUSTED_QUEUE_URL"),
+        };
+        if read.wrong.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError(read.wrong))
+        }
+    }
+}
+
+fn days(days: u32) -> Duration {
+    Duration::from_secs(u64::from(days) * 24 * 3600)
+}
+
+struct Reader<F> {
+    lookup: F,
+    wrong: Vec<String>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Reader<F> {
+    fn text(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|text| !text.is_empty())
+    }
+
+    fn needed(&mut self, name: &str) -> String {
+        self.text(name).unwrap_or_else(|| {
+            self.wrong.push(format!("{name} is missing"));
+            String::new()
+        })
+    }
+
+    fn some<T: FromStr>(&mut self, name: &str) -> Option<T> {
+        let text = self.text(name)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.wrong.push(format!("{name} cannot be {text:?}"));
+        }
+        parsed
+    }
+
+    fn or<T: FromStr>(&mut self, name: &str, default: T) -> T {
+        self.some(name).unwrap_or(default)
+    }
+
+    fn one_of(&mut self, name: &str, choices: &[&str]) -> String {
+        let text = self.text(name).unwrap_or_default();
+        if !text.is_empty() && !choices.contains(&text.as_str()) {
+            self.wrong
+                .push(format!("{name} must be one of {}", choices.join(", ")));
+        }
+        text
+    }
+
+    fn retry(&mut self) -> RetryPolicy {
+        let numbers = RetryNumbers::deployment(
+            self.text("RETRY_PRESET"),
+            self.some("RETRY_INITIAL_DELAY"),
+            self.some("RETRY_MAX_DELAY"),
+            self.some("RETRY_MULTIPLIER"),
+            self.some("RETRY_MAX_ATTEMPTS"),
+        );
+        RetryInput::Numbers(Box::new(numbers))
+            .policy(None)
+            .unwrap_or_else(|invalid| {
+                self.wrong.push(format!("RETRY_*: {invalid}"));
+                RetryPolicy::default()
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(set: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let names = ["ENDPOINTS", "EVENTS", "DELIVERIES", "SETTINGS", "KEYS"]
+            .map(|name| format!("{name}_TABLE"));
+        Config::parse(|name| {
+            let given = set
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned());
+            given.or_else(|| {
+                (names.iter().any(|known| known == name) || name.ends_with("_URL"))
+                    .then(|| "x".to_owned())
+            })
+        })
+    }
+
+    #[test]
+    fn a_bare_environment_gives_the_documented_defaults() {
+        let config = parse(&[]).unwrap();
+        assert!(config.auth_required);
+        assert_eq!(config.retry, RetryPolicy::preset("quick").unwrap());
+        assert_eq!(config.deliveries_per_second, None);
+        assert_eq!(config.patience, Patience::default());
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_named_at_once() {
+        let error = parse(&[
+            ("AUTH", "maybe"),
+            ("RETENTION_DAYS", "-1"),
+            ("RETRY_PRESET", "often"),
+            ("EVENTS_TABLE", ""),
+            ("ALLOWED_TARGETS", "x"),
+        ])
+        .unwrap_err()
+        .to_string();
+        for name in [
+            "AUTH",
+            "RETENTION_DAYS",
+            "RETRY_",
+            "EVENTS_TABLE",
+            "ALLOWED_TARGETS",
+        ] {
+            assert!(error.contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn single_numbers_change_a_preset() {
+        let config = parse(&[("RETRY_PRESET", "capped"), ("RETRY_MAX_ATTEMPTS", "3")]).unwrap();
+        assert_eq!(config.retry.max_attempts(), 3);
+    }
+}

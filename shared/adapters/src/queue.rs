@@ -1,0 +1,269 @@
+//! The queues over SQS.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use hookpost_domain::Timestamp;
+use hookpost_domain::ports::{DeliveryQueue, Error, ExhaustedQueue, Outgoing, World};
+use hookpost_domain::time::ceil_secs;
+
+use crate::{Config, RealWorld};
+
+/// Most messages in one `SendMessageBatch`.
+const MAX_BATCH: usize = 10;
+/// Most bytes in one `SendMessageBatch` (1 MiB), less what the envelope may take.
+const MAX_BATCH_BYTES: usize = 1_040_000;
+/// Batches that are under way at once.
+const CONCURRENT_BATCHES: usize = 8;
+/// Tries of what SQS did not take.
+const TRIES: u32 = 3;
+
+/// The delivery queue and the one before the dead-letter queue.
+#[derive(Debug)]
+pub struct Queues {
+    sqs: Client,
+    delivery_url: String,
+    exhausted_url: String,
+    /// Makes no retries of its own, so that each try can be dated anew.
+    once: Client,
+}
+
+impl Queues {
+    /// The queues that `config` names.
+    pub fn new(sdk: &aws_config::SdkConfig, config: &Config) -> Self {
+        let once = aws_sdk_sqs::config::Builder::from(sdk)
+            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .build();
+        Self {
+            sqs: Client::new(sdk),
+            once: Client::from_conf(once),
+            delivery_url: config.delivery_queue_url.clone(),
+            exhausted_url: config.exhausted_queue_url.clone(),
+        }
+    }
+
+    /// Whether nothing waits in the delivery queue, is under way from it, or delayed in it.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn is_delivery_queue_empty(&self) -> Result<bool, Error> {
+        let answer = self
+            .sqs
+            .get_queue_attributes()
+            .queue_url(&self.delivery_url)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesDelayed)
+            .send()
+            .await
+            .map_err(|error| failed("GetQueueAttributes", &error))?;
+        let counts = answer.attributes.unwrap_or_default();
+        Ok(counts.values().all(|count| count == "0"))
+    }
+
+    /// One cheap call, to have a warm connection before the first event.
+    pub async fn warm_up(&self) {
+        let call = self
+            .sqs
+            .get_queue_attributes()
+            .queue_url(&self.delivery_url)
+            .send()
+            .await;
+        if let Err(error) = call {
+            tracing::debug!(error = %DisplayErrorContext(&error), "the first call to SQS failed");
+        }
+    }
+
+    /// Leaves a message of the exhausted queue visible at once, so that SQS counts it and in the
+    /// end moves it to the dead-letter queue.
+    ///
+    /// # Errors
+    /// The call failed; the message comes back at its visibility time-out.
+    pub async fn refuse(&self, receipt: &str) -> Result<(), Error> {
+        self.sqs
+            .change_message_visibility()
+            .queue_url(&self.exhausted_url)
+            .receipt_handle(receipt)
+            .visibility_timeout(0)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| failed("ChangeMessageVisibility exhausted", &error))
+    }
+
+    async fn send_batch(
+        &self,
+        mut entries: Vec<SendMessageBatchRequestEntry>,
+    ) -> Result<(), Error> {
+        let mut refusal = String::new();
+        for _ in 0..TRIES {
+            let answer = self
+                .sqs
+                .send_message_batch()
+                .queue_url(&self.delivery_url)
+                .set_entries(Some(entries.clone()))
+                .send()
+                .await
+                .map_err(|error| failed("SendMessageBatch delivery", &error))?;
+            let Some(refused) = answer.failed.first() else {
+                return Ok(());
+            };
+            refusal = format!(
+                "{}: {}",
+                refused.code,
+                refused.message().unwrap_or_default()
+            );
+            entries.retain(|entry| answer.failed.iter().any(|refused| refused.id == entry.id));
+        }
+        Err(Error {
+            call: "SendMessageBatch delivery",
+            source: refusal.into(),
+        })
+    }
+}
+
+fn failed(call: &'static str, error: &(dyn std::error::Error + Send + Sync)) -> Error {
+    Error {
+        call,
+        source: DisplayErrorContext(error).to_string().into(),
+    }
+}
+
+fn body_and_group(message: &Outgoing) -> (String, Option<String>) {
+    match message {
+        Outgoing::Deliver(carrier) => {
+            let body = serde_json::to_string(carrier).unwrap_or_default();
+            (body, Some(carrier.endpoint_id.to_string()))
+        }
+        Outgoing::FanOut(range) => (serde_json::to_string(range).unwrap_or_default(), None),
+        Outgoing::Raw(body) => (body.clone(), None),
+    }
+}
+
+/// Cuts messages into batches that SQS takes.
+fn batches(
+    messages: &[(Outgoing, Duration)],
+) -> Result<Vec<Vec<SendMessageBatchRequestEntry>>, Error> {
+    let mut batches: Vec<Vec<_>> = Vec::new();
+    let mut bytes = 0;
+    for (message, delay) in messages {
+        let (body, group) = body_and_group(message);
+        let full =
+            |batch: &Vec<_>| batch.len() == MAX_BATCH || bytes + body.len() > MAX_BATCH_BYTES;
+        if batches.last().is_none_or(full) {
+            batches.push(Vec::with_capacity(MAX_BATCH));
+            bytes = 0;
+        }
+        bytes += body.len();
+        let Some(batch) = batches.last_mut() else {
+            continue;
+        };
+        let seconds = i32::try_from(ceil_secs(*delay).min(900)).unwrap_or(900);
+        let entry = SendMessageBatchRequestEntry::builder()
+            .id(batch.len().to_string())
+            .message_body(body)
+            .set_message_group_id(group)
+            .set_delay_seconds((seconds > 0).then_some(seconds))
+            .build()
+            .map_err(|error| Error {
+                call: "SendMessageBatch delivery",
+                source: error.into(),
+            })?;
+        batch.push(entry);
+    }
+    Ok(batches)
+}
+
+impl DeliveryQueue for Queues {
+    async fn send(&self, messages: Vec<(Outgoing, Duration)>) -> Result<(), Error> {
+        if let [(message, Duration::ZERO)] = messages.as_slice() {
+            let (body, group) = body_and_group(message);
+            return self
+                .sqs
+                .send_message()
+                .queue_url(&self.delivery_url)
+                .message_body(body)
+                .set_message_group_id(group)
+                .send()
+                .await
+                .map(|_| ())
+                .map_err(|error| failed("SendMessage delivery", &error));
+        }
+        stream::iter(batches(&messages)?.into_iter().map(Ok))
+            .try_for_each_concurrent(CONCURRENT_BATCHES, |batch| self.send_batch(batch))
+            .await
+    }
+
+    async fn keep_back(&self, receipt: &str, visible_in: Duration) -> Result<(), Error> {
+        let seconds = i32::try_from(ceil_secs(visible_in)).unwrap_or(900);
+        self.sqs
+            .change_message_visibility()
+            .queue_url(&self.delivery_url)
+            .receipt_handle(receipt)
+            .visibility_timeout(seconds)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| failed("ChangeMessageVisibility delivery", &error))
+    }
+}
+
+impl ExhaustedQueue for Queues {
+    async fn bury(&self, body: impl Fn(Timestamp) -> String + Send + Sync) -> Result<(), Error> {
+        let tries = stream::iter(0..TRIES).then(|_| async {
+            self.once
+                .send_message()
+                .queue_url(&self.exhausted_url)
+                .message_body(body(RealWorld.now()))
+                .send()
+                .await
+                .map(|_| ())
+                .map_err(|error| failed("SendMessage exhausted", &error))
+        });
+        let mut tries = std::pin::pin!(tries);
+        let mut last = Err(Error {
+            call: "SendMessage exhausted",
+            source: "not tried".into(),
+        });
+        while let Some(outcome) = tries.next().await {
+            last = outcome;
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_hold_ten_messages_and_a_mebibyte() {
+        let raw = |bytes: usize| (Outgoing::Raw("x".repeat(bytes)), Duration::ZERO);
+        let sizes = |messages: Vec<_>| {
+            batches(&messages)
+                .unwrap()
+                .iter()
+                .map(Vec::len)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(sizes((0..25).map(|_| raw(10)).collect()), [10, 10, 5]);
+        assert_eq!(sizes((0..4).map(|_| raw(500_000)).collect()), [2, 2]);
+    }
+
+    #[test]
+    fn a_delay_is_never_early_and_at_most_what_sqs_takes() {
+        let delayed = |delay| {
+            let batch = batches(&[(Outgoing::Raw("x".into()), delay)]).unwrap();
+            batch[0][0].delay_seconds
+        };
+        assert_eq!(delayed(Duration::from_millis(1)), Some(1));
+        assert_eq!(delayed(Duration::from_secs(5000)), Some(900));
+        assert_eq!(delayed(Duration::ZERO), None);
+    }
+}

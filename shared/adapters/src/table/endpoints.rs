@@ -1,0 +1,296 @@
+//! The `endpoints` table: `tenant` / `endpoint_id` for the configuration, `endpoint_id#health` for
+//! the breaker beside it, and `#version` for the tenant's count of changes.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{Delete, KeysAndAttributes, Put, TransactWriteItem, Update};
+use hookpost_domain::breaker::Health;
+use hookpost_domain::endpoint::Endpoint;
+use hookpost_domain::ports::{self, Error, Write};
+use hookpost_domain::{EndpointId, TenantId};
+
+use super::item::{Item, Read, n, s};
+use super::{Store, damaged, failed};
+
+const VERSION_KEY: &str = "#version";
+
+fn health_key(id: &EndpointId) -> String {
+    format!("{id}#health")
+}
+
+fn to_item(endpoint: &Endpoint) -> Item {
+    Item::from([
+        ("pk".to_owned(), s(endpoint.tenant.as_str())),
+        ("sk".to_owned(), s(endpoint.id.as_str())),
+        ("version".to_owned(), n(endpoint.version)),
+        // For whoever looks at the table.
+        ("url".to_owned(), s(endpoint.url.for_logs())),
+        (
+            "config".to_owned(),
+            s(serde_json::to_string(endpoint).unwrap_or_default()),
+        ),
+    ])
+}
+
+fn endpoint(item: &Item) -> Result<Endpoint, Error> {
+    let read = || -> Result<Endpoint, String> {
+        serde_json::from_str(item.text("config")?).map_err(|error| error.to_string())
+    };
+    read().map_err(|what| damaged("endpoints", item.maybe_text("sk").unwrap_or("?"), what))
+}
+
+fn health(item: &Item) -> Result<Health, Error> {
+    let read = || -> Result<Health, String> {
+        serde_json::from_str(item.text("health")?).map_err(|error| error.to_string())
+    };
+    read().map_err(|what| damaged("endpoints", item.maybe_text("sk").unwrap_or("?"), what))
+}
+
+fn key(tenant: &TenantId, sk: &str) -> HashMap<String, aws_sdk_dynamodb::types::AttributeValue> {
+    HashMap::from([
+        ("pk".to_owned(), s(tenant.as_str())),
+        ("sk".to_owned(), s(sk)),
+    ])
+}
+
+impl ports::Endpoints for Store {
+    async fn endpoint(
+        &self,
+        tenant: &TenantId,
+        id: &EndpointId,
+    ) -> Result<Option<(Endpoint, Health)>, Error> {
+        let health_key = health_key(id);
+        let mut wanted = KeysAndAttributes::builder()
+            .keys(key(tenant, id.as_str()))
+            .keys(key(tenant, &health_key))
+            .build()
+            .map_err(|error| Error {
+                call: "BatchGetItem endpoints",
+                source: error.into(),
+            })?;
+        let (mut config, mut state) = (None, Health::default());
+        loop {
+            let answer = self
+                .db
+                .batch_get_item()
+                .request_items(&self.tables.endpoints, wanted)
+                .send()
+                .await
+                .map_err(failed("BatchGetItem endpoints"))?;
+            for item in answer.responses.unwrap_or_default().into_values().flatten() {
+                if item.maybe_text("sk") == Some(health_key.as_str()) {
+                    state = health(&item)?;
+                } else {
+                    config = Some(endpoint(&item)?);
+                }
+            }
+            match answer
+                .unprocessed_keys
+                .unwrap_or_default()
+                .into_values()
+                .next()
+            {
+                Some(rest) if !rest.keys().is_empty() => wanted = rest,
+                Some(_) | None => return Ok(config.map(|config| (config, state))),
+            }
+        }
+    }
+
+    async fn store_health(
+        &self,
+        tenant: &TenantId,
+        id: &EndpointId,
+        state: &Health,
+        over: u64,
+    ) -> Result<Write<Health>, Error> {
+        let mut item = key(tenant, &health_key(id));
+        item.insert("version".to_owned(), n(state.version));
+        item.insert(
+            "health".to_owned(),
+            s(serde_json::to_string(state).unwrap_or_default()),
+        );
+        let write = self.db.put_item().table_name(&self.tables.endpoints);
+        Ok(
+            match super::keys::versioned_put(write, &mut item, over, "PutItem endpoints").await? {
+                Write::Won => Write::Won,
+                Write::Lost(other) => Write::Lost(other.as_ref().map(health).transpose()?),
+            },
+        )
+    }
+
+    async fn store_endpoint(&self, config: &Endpoint, over: u64) -> Result<Write<Endpoint>, Error> {
+        let condition = if over == 0 {
+            "attribute_not_exists(pk)"
+        } else {
+            "version = :over"
+        };
+        let put = Put::builder()
+            .table_name(&self.tables.endpoints)
+            .set_item(Some(to_item(config)))
+            .condition_expression(condition);
+        let put = if over == 0 {
+            put
+        } else {
+            put.expression_attribute_values(":over", n(over))
+        };
+        let put = put.build().map_err(|error| Error {
+            call: "store endpoint",
+            source: error.into(),
+        })?;
+        if self
+            .change(
+                &config.tenant,
+                TransactWriteItem::builder().put(put).build(),
+            )
+            .await?
+        {
+            return Ok(Write::Won);
+        }
+        let current = self.endpoint_config(&config.tenant, &config.id).await?;
+        // A retried call may meet its own first try.
+        if current.as_ref() == Some(config) {
+            return Ok(Write::Won);
+        }
+        Ok(Write::Lost(current))
+    }
+}
+
+impl Store {
+    /// An endpoint's configuration as of now.
+    ///
+    /// # Errors
+    /// The read failed.
+    pub async fn endpoint_config(
+        &self,
+        tenant: &TenantId,
+        id: &EndpointId,
+    ) -> Result<Option<Endpoint>, Error> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.tables.endpoints)
+            .set_key(Some(key(tenant, id.as_str())))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem endpoints"))?;
+        answer.item.as_ref().map(endpoint).transpose()
+    }
+
+    /// All endpoints of a tenant, oldest first.
+    ///
+    /// # Errors
+    /// A read failed.
+    pub async fn endpoints(&self, tenant: &TenantId) -> Result<Vec<Endpoint>, Error> {
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .db
+                .query()
+                .table_name(&self.tables.endpoints)
+                .key_condition_expression("pk = :tenant")
+                .expression_attribute_values(":tenant", s(tenant.as_str()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(failed("Query endpoints"))?;
+            for item in answer.items() {
+                if item.contains_key("config") {
+                    found.push(endpoint(item)?);
+                }
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// How often the tenant's endpoints have been changed.
+    ///
+    /// # Errors
+    /// The read failed.
+    pub async fn endpoints_version(&self, tenant: &TenantId) -> Result<u64, Error> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.tables.endpoints)
+            .set_key(Some(key(tenant, VERSION_KEY)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem endpoints"))?;
+        Ok(answer
+            .item
+            .and_then(|item| item.maybe_number("n"))
+            .unwrap_or_default())
+    }
+
+    /// Deletes an endpoint, if it is there. Its health goes by itself: nothing reads it any more.
+    ///
+    /// # Errors
+    /// The write failed.
+    pub async fn delete_endpoint(&self, tenant: &TenantId, id: &EndpointId) -> Result<bool, Error> {
+        let delete = Delete::builder()
+            .table_name(&self.tables.endpoints)
+            .set_key(Some(key(tenant, id.as_str())))
+            .condition_expression("attribute_exists(pk)")
+            .build()
+            .map_err(|error| Error {
+                call: "delete endpoint",
+                source: error.into(),
+            })?;
+        let deleted = self
+            .change(tenant, TransactWriteItem::builder().delete(delete).build())
+            .await?;
+        let health = self
+            .db
+            .delete_item()
+            .table_name(&self.tables.endpoints)
+            .set_key(Some(key(tenant, &health_key(id))))
+            .send()
+            .await;
+        health.map_err(failed("DeleteItem endpoints"))?;
+        Ok(deleted)
+    }
+
+    /// Writes, and counts the change, in one; `false` if the condition did not hold.
+    async fn change(&self, tenant: &TenantId, write: TransactWriteItem) -> Result<bool, Error> {
+        let count = Update::builder()
+            .table_name(&self.tables.endpoints)
+            .set_key(Some(key(tenant, VERSION_KEY)))
+            .update_expression("ADD n :one")
+            .expression_attribute_values(":one", n(1))
+            .build()
+            .map_err(|error| Error {
+                call: "count a change",
+                source: error.into(),
+            })?;
+        let answer = self
+            .db
+            .transact_write_items()
+            .transact_items(write)
+            .transact_items(TransactWriteItem::builder().update(count).build())
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) if is_condition(&error) => Ok(false),
+            Err(error) => Err(failed("TransactWriteItems endpoints")(error)),
+        }
+    }
+}
+
+fn is_condition<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
+            .cancellation_reasons()
+            .iter()
+            .any(|reason| reason.code() == Some("ConditionalCheckFailed")),
+        Some(_) | None => false,
+    }
+}

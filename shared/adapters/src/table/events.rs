@@ -1,0 +1,306 @@
+//! The `events` table: `tenant#hour#shard` / `event_id`, and the markers of buckets that hold any.
+
+use std::collections::{HashMap, HashSet};
+
+use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+use hookpost_domain::event::Event;
+use hookpost_domain::ports::{self, Error};
+use hookpost_domain::{EndpointId, EventId, TenantId, Timestamp};
+use serde_json::value::RawValue;
+
+use super::item::{Item, Read, n, s};
+use super::{Store, damaged, failed};
+
+/// Most items in one `BatchWriteItem`.
+const MAX_BATCH_WRITE: usize = 25;
+/// Buckets that a process remembers having marked; beyond that it starts anew.
+const MAX_MARKED: usize = 10_000;
+
+/// The buckets that this process has marked.
+pub(super) type Marked = HashSet<Bucket>;
+
+/// Where a tenant's events of one hour and shard are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Bucket {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The hour, `2026-11-21T12`.
+    pub hour: String,
+    /// The shard.
+    pub shard: u8,
+}
+
+impl Bucket {
+    fn of(tenant: &TenantId, event: EventId) -> Self {
+        Self {
+            tenant: tenant.clone(),
+            hour: hour_of(event.time()),
+            shard: event.event_shard(),
+        }
+    }
+
+    fn pk(&self) -> String {
+        format!("{}#{}#{}", self.tenant, self.hour, self.shard)
+    }
+}
+
+/// The hour of a time: `2026-11-21T12`.
+pub fn hour_of(time: Timestamp) -> String {
+    let mut text = time.to_string();
+    text.truncate(13);
+    text
+}
+
+fn to_item(event: &Event, retention: std::time::Duration) -> Item {
+    let endpoints: Vec<&str> = event.endpoints.iter().map(EndpointId::as_str).collect();
+    let mut item = Item::from([
+        ("pk".to_owned(), s(Bucket::of(&event.tenant, event.id).pk())),
+        ("sk".to_owned(), s(event.id.to_string())),
+        ("event_type".to_owned(), s(event.event_type.as_str())),
+        ("payload".to_owned(), s(event.payload.get())),
+        ("endpoints".to_owned(), s(endpoints.join(" "))),
+        (
+            "expires_at".to_owned(),
+            n(event.accepted_at().after(retention).as_secs()),
+        ),
+    ]);
+    if let Some(alias) = &event.alias {
+        item.insert("alias".to_owned(), s(alias));
+    }
+    item
+}
+
+fn from_item(tenant: &TenantId, item: &Item) -> Result<Event, Error> {
+    let read = || -> Result<Event, String> {
+        let payload = item.text("payload")?.to_owned();
+        let endpoints = item.text("endpoints")?.split_ascii_whitespace();
+        Ok(Event {
+            id: item
+                .text("sk")?
+                .parse()
+                .map_err(|error| format!("{error}"))?,
+            tenant: tenant.clone(),
+            event_type: item
+                .text("event_type")?
+                .parse()
+                .map_err(|error| format!("{error}"))?,
+            payload: RawValue::from_string(payload).map_err(|error| error.to_string())?,
+            alias: item.maybe_text("alias").map(str::to_owned),
+            endpoints: endpoints
+                .map(|id| id.parse().map_err(|error| format!("{error}")))
+                .collect::<Result<_, _>>()?,
+        })
+    };
+    read().map_err(|what| damaged("events", item.maybe_text("sk").unwrap_or("?"), what))
+}
+
+impl ports::Events for Store {
+    async fn event(&self, tenant: &TenantId, id: EventId) -> Result<Option<Event>, Error> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.tables.events)
+            .key("pk", s(Bucket::of(tenant, id).pk()))
+            .key("sk", s(id.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem events"))?;
+        answer
+            .item
+            .as_ref()
+            .map(|item| from_item(tenant, item))
+            .transpose()
+    }
+}
+
+impl Store {
+    /// Stores events, and marks their buckets. Storing one again changes nothing.
+    ///
+    /// # Errors
+    /// A write failed; some of the events may be stored.
+    pub async fn store_events(&self, events: &[Event]) -> Result<(), Error> {
+        let mut items: Vec<Item> = Vec::with_capacity(events.len() + 2);
+        let unmarked: HashSet<Bucket> = {
+            let marked = self
+                .marked
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let buckets = events
+                .iter()
+                .map(|event| Bucket::of(&event.tenant, event.id));
+            buckets.filter(|bucket| !marked.contains(bucket)).collect()
+        };
+        for bucket in &unmarked {
+            items.extend(self.markers(bucket, events));
+        }
+        items.extend(events.iter().map(|event| to_item(event, self.retention)));
+        match <[Item; 1]>::try_from(items) {
+            Ok([item]) => {
+                let put = self
+                    .db
+                    .put_item()
+                    .table_name(&self.tables.events)
+                    .set_item(Some(item));
+                put.send().await.map_err(failed("PutItem events"))?;
+            }
+            Err(items) => self.put_all(items).await?,
+        }
+        let mut marked = self
+            .marked
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if marked.len() + unmarked.len() > MAX_MARKED {
+            marked.clear();
+        }
+        marked.extend(unmarked);
+        Ok(())
+    }
+
+    /// One marker for the tenant's own listing, newest hour first, and one for the sweeper, which
+    /// goes through an hour of all tenants.
+    fn markers(&self, bucket: &Bucket, events: &[Event]) -> [Item; 2] {
+        let newest = events
+            .iter()
+            .map(Event::accepted_at)
+            .max()
+            .unwrap_or_default();
+        let hour = std::time::Duration::from_secs(3600);
+        let expires = newest.after(self.retention).after(hour);
+        let marker = |pk: String, sk: String| {
+            Item::from([
+                ("pk".to_owned(), s(pk)),
+                ("sk".to_owned(), s(sk)),
+                ("expires_at".to_owned(), n(expires.as_secs())),
+            ])
+        };
+        [
+            marker(
+                format!("buckets#{}", bucket.tenant),
+                format!("{}#{}", bucket.hour, bucket.shard),
+            ),
+            marker(
+                format!("hour#{}", bucket.hour),
+                format!("{}#{}", bucket.tenant, bucket.shard),
+            ),
+        ]
+    }
+
+    async fn put_all(&self, items: Vec<Item>) -> Result<(), Error> {
+        let mut requests = Vec::with_capacity(items.len());
+        for item in items {
+            let put = PutRequest::builder()
+                .set_item(Some(item))
+                .build()
+                .map_err(|error| Error {
+                    call: "BatchWriteItem events",
+                    source: error.into(),
+                })?;
+            requests.push(WriteRequest::builder().put_request(put).build());
+        }
+        let chunks = requests
+            .chunks(MAX_BATCH_WRITE)
+            .map(|chunk| self.put_chunk(chunk.to_vec()));
+        futures::future::try_join_all(chunks).await.map(|_| ())
+    }
+
+    async fn put_chunk(&self, mut requests: Vec<WriteRequest>) -> Result<(), Error> {
+        for pause_ms in [0u64, 20, 50, 100, 200, 400, 800] {
+            tokio::time::sleep(std::time::Duration::from_millis(pause_ms)).await;
+            let answer = self
+                .db
+                .batch_write_item()
+                .set_request_items(Some(HashMap::from([(
+                    self.tables.events.clone(),
+                    requests,
+                )])))
+                .send()
+                .await
+                .map_err(failed("BatchWriteItem events"))?;
+            let rest = answer
+                .unprocessed_items
+                .unwrap_or_default()
+                .into_values()
+                .next();
+            match rest {
+                Some(rest) if !rest.is_empty() => requests = rest,
+                Some(_) | None => return Ok(()),
+            }
+        }
+        Err(Error {
+            call: "BatchWriteItem events",
+            source: "the table is throttled".into(),
+        })
+    }
+
+    /// The buckets of an hour that hold events, of all tenants.
+    ///
+    /// # Errors
+    /// A read failed.
+    pub async fn buckets_of_hour(&self, hour: &str) -> Result<Vec<Bucket>, Error> {
+        let mut buckets = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .db
+                .query()
+                .table_name(&self.tables.events)
+                .key_condition_expression("pk = :hour")
+                .expression_attribute_values(":hour", s(format!("hour#{hour}")))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(failed("Query events"))?;
+            for item in answer.items() {
+                let sk = item.maybe_text("sk").unwrap_or_default();
+                let bucket = sk.rsplit_once('#').and_then(|(tenant, shard)| {
+                    Some(Bucket {
+                        tenant: tenant.parse().ok()?,
+                        hour: hour.to_owned(),
+                        shard: shard.parse().ok()?,
+                    })
+                });
+                buckets.push(bucket.ok_or_else(|| damaged("events", sk, "it is no marker"))?);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(buckets);
+            }
+        }
+    }
+
+    /// The events of a bucket accepted in `[from, to)`, oldest first.
+    ///
+    /// # Errors
+    /// A read failed.
+    pub async fn events_between(
+        &self,
+        bucket: &Bucket,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Event>, Error> {
+        let mut events = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .db
+                .query()
+                .table_name(&self.tables.events)
+                .key_condition_expression("pk = :bucket AND sk BETWEEN :from AND :to")
+                .expression_attribute_values(":bucket", s(bucket.pk()))
+                .expression_attribute_values(":from", s(EventId::floor(from).to_string()))
+                .expression_attribute_values(":to", s(EventId::floor(to).to_string()))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(failed("Query events"))?;
+            for item in answer.items() {
+                events.push(from_item(&bucket.tenant, item)?);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(events);
+            }
+        }
+    }
+}

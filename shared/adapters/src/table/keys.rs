@@ -1,0 +1,213 @@
+//! The `keys` table: what must not share a partition. Idempotency keys, meters of rate limits.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use hookpost_domain::ports::{self, Error, Write};
+use hookpost_domain::quota::Meter;
+use hookpost_domain::{EventId, TenantId, Timestamp};
+
+use super::item::{Item, Read, n, s};
+use super::{Store, damaged, failed};
+
+/// How long an idempotency key is remembered.
+const KEY_LIFETIME: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+/// How long a meter that nobody moves is kept.
+const METER_LIFETIME: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+/// Puts `item` over version `over` (0: none). The random `w` tells our own first try, whose answer
+/// was lost, from somebody else's write.
+pub(super) async fn versioned_put(
+    write: PutItemFluentBuilder,
+    item: &mut Item,
+    over: u64,
+    call: &'static str,
+) -> Result<Write<Item>, Error> {
+    let mark = n(fastrand::u64(..));
+    item.insert("w".to_owned(), mark.clone());
+    let write = if over == 0 {
+        write.condition_expression("attribute_not_exists(pk)")
+    } else {
+        write
+            .condition_expression("version = :over")
+            .expression_attribute_values(":over", n(over))
+    };
+    let answer = write
+        .set_item(Some(std::mem::take(item)))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .send()
+        .await;
+    let Err(error) = answer else {
+        return Ok(Write::Won);
+    };
+    match lost(&error) {
+        None => Err(failed(call)(error)),
+        Some(Some(other)) if other.get("w") == Some(&mark) => Ok(Write::Won),
+        Some(other) => Ok(Write::Lost(other)),
+    }
+}
+
+fn lost<R>(error: &SdkError<PutItemError, R>) -> Option<Option<Item>> {
+    match error.as_service_error() {
+        Some(PutItemError::ConditionalCheckFailedException(failure)) => Some(failure.item.clone()),
+        Some(_) | None => None,
+    }
+}
+
+/// An idempotency key, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The event that was, or is being, accepted under it.
+    pub event: EventId,
+    /// What was posted.
+    pub fingerprint: String,
+    /// Whether all of its deliveries were sent: a repeat need not send anything.
+    pub sent: bool,
+}
+
+/// Who has an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// It is new, and ours.
+    New,
+    /// It was used before.
+    Known(IdempotencyKey),
+}
+
+fn idempotency_pk(tenant: &TenantId, key: &str) -> String {
+    use sha2::Digest;
+    let hash = sha2::Sha256::digest(key.as_bytes());
+    let hex: String = hash.iter().fold(String::new(), |mut hex, byte| {
+        use std::fmt::Write;
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    format!("idem#{tenant}#{hex}")
+}
+
+impl Store {
+    /// Takes `key` for an event, or says what it was used for. A key older than a day is new.
+    ///
+    /// # Errors
+    /// The write failed.
+    pub async fn claim(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+        event: EventId,
+        fingerprint: &str,
+        now: Timestamp,
+    ) -> Result<Claim, Error> {
+        let pk = idempotency_pk(tenant, key);
+        let answer = self
+            .db
+            .put_item()
+            .table_name(&self.tables.keys)
+            .item("pk", s(&pk))
+            .item("event_id", s(event.to_string()))
+            .item("fingerprint", s(fingerprint))
+            .item("expires_at", n(now.after(KEY_LIFETIME).as_secs()))
+            // TTL deletes within days: what has expired is judged here.
+            .condition_expression("attribute_not_exists(pk) OR expires_at < :now")
+            .expression_attribute_values(":now", n(now.as_secs()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let Err(error) = answer else {
+            return Ok(Claim::New);
+        };
+        let Some(other) = lost(&error) else {
+            return Err(failed("PutItem keys")(error));
+        };
+        let other = other.unwrap_or_default();
+        let read = || -> Result<IdempotencyKey, String> {
+            Ok(IdempotencyKey {
+                event: other
+                    .text("event_id")?
+                    .parse()
+                    .map_err(|error| format!("{error}"))?,
+                fingerprint: other.text("fingerprint")?.to_owned(),
+                sent: other.contains_key("sent"),
+            })
+        };
+        let known = read().map_err(|what| damaged("keys", &pk, what))?;
+        // Our own first try, whose answer was lost.
+        if known.event == event {
+            return Ok(Claim::New);
+        }
+        Ok(Claim::Known(known))
+    }
+
+    /// Notes that everything was sent for the event under `key`.
+    ///
+    /// # Errors
+    /// The write failed.
+    pub async fn mark_sent(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+        event: EventId,
+    ) -> Result<(), Error> {
+        self.db
+            .update_item()
+            .table_name(&self.tables.keys)
+            .key("pk", s(idempotency_pk(tenant, key)))
+            .update_expression("SET sent = :yes")
+            .condition_expression("event_id = :event")
+            .expression_attribute_values(":yes", n(1))
+            .expression_attribute_values(":event", s(event.to_string()))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(failed("UpdateItem keys"))
+    }
+}
+
+impl ports::Meters for Store {
+    async fn meter(&self, name: &str) -> Result<Meter, Error> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.tables.keys)
+            .key("pk", s(format!("rate#{name}")))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem keys"))?;
+        answer.item.as_ref().map_or(Ok(Meter::default()), meter)
+    }
+
+    async fn store_meter(
+        &self,
+        name: &str,
+        meter_: &Meter,
+        over: u64,
+    ) -> Result<Write<Meter>, Error> {
+        let expires = Timestamp::from_millis(meter_.next_micros / 1000).after(METER_LIFETIME);
+        let mut item = Item::from([
+            ("pk".to_owned(), s(format!("rate#{name}"))),
+            ("version".to_owned(), n(meter_.version)),
+            ("next_micros".to_owned(), n(meter_.next_micros)),
+            ("expires_at".to_owned(), n(expires.as_secs())),
+        ]);
+        let write = self.db.put_item().table_name(&self.tables.keys);
+        Ok(
+            match versioned_put(write, &mut item, over, "PutItem keys").await? {
+                Write::Won => Write::Won,
+                Write::Lost(other) => Write::Lost(other.as_ref().map(meter).transpose()?),
+            },
+        )
+    }
+}
+
+fn meter(item: &Item) -> Result<Meter, Error> {
+    let read = || -> Result<Meter, String> {
+        Ok(Meter {
+            version: item.number("version")?,
+            next_micros: item.number("next_micros")?,
+        })
+    };
+    read().map_err(|what| damaged("keys", item.maybe_text("pk").unwrap_or("?"), what))
+}

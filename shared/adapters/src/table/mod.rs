@@ -1,0 +1,98 @@
+//! The tables: what is kept where, and how a record becomes an item.
+//!
+//! Every record that can be raced for has a `version`, and is stored only over the version it was
+//! made from. Each such write carries a random `w`: if a retried write meets its own first try, it
+//! has won.
+
+mod deliveries;
+mod endpoints;
+mod events;
+mod item;
+mod keys;
+mod settings;
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use hookpost_domain::ports::Error;
+
+pub use deliveries::{DeliveryPage, WaitingRef};
+pub use events::{Bucket, hour_of};
+pub use item::Item;
+pub use keys::{Claim, IdempotencyKey};
+pub use settings::{HoldingNote, ReplayJob};
+
+use crate::config::{Config, Tables};
+
+/// All tables.
+#[derive(Debug)]
+pub struct Store {
+    db: Client,
+    tables: Tables,
+    retention: Duration,
+    marked: Mutex<events::Marked>,
+}
+
+impl Store {
+    /// The tables that `config` names.
+    pub fn new(sdk: &aws_config::SdkConfig, config: &Config) -> Self {
+        Self {
+            db: Client::new(sdk),
+            tables: config.tables.clone(),
+            retention: config.retention,
+            marked: Mutex::default(),
+        }
+    }
+
+    /// One cheap call, to have a warm connection before the first event.
+    pub async fn warm_up(&self) {
+        let call = self
+            .db
+            .get_item()
+            .table_name(&self.tables.keys)
+            .key("pk", item::s("warm-up"))
+            .send()
+            .await;
+        if let Err(error) = call {
+            tracing::warn!(error = %DisplayErrorContext(&error), "the first call to DynamoDB failed");
+        }
+    }
+}
+
+/// An item that does not read back as what was stored.
+#[derive(Debug, thiserror::Error)]
+#[error("the item {key} of table {table} is damaged: {what}")]
+pub struct Damaged {
+    table: &'static str,
+    key: String,
+    what: String,
+}
+
+fn failed<E, R>(call: &'static str) -> impl Fn(SdkError<E, R>) -> Error
+where
+    SdkError<E, R>: std::error::Error + Send + Sync + 'static,
+    E: std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    move |error| {
+        let text = DisplayErrorContext(&error).to_string();
+        Error {
+            call,
+            source: text.into(),
+        }
+    }
+}
+
+fn damaged(table: &'static str, key: impl ToString, what: impl ToString) -> Error {
+    let source = Damaged {
+        table,
+        key: key.to_string(),
+        what: what.to_string(),
+    };
+    Error {
+        call: "reading an item",
+        source: source.into(),
+    }
+}
