@@ -170,7 +170,11 @@ impl View<'_> {
                 let class = class_of(*status);
                 write!(f, "<span class=\"tag {class}\">{status} × {times}</span> ")?;
             }
-            write!(f, "<td>{} of {} verified", counts.verified, counts.requests)?;
+            if counts.unknown_secret == counts.requests {
+                f.write_str("<td class=mute>unknown secret")?;
+            } else {
+                write!(f, "<td>{} of {} verified", counts.verified, counts.requests)?;
+            }
             if counts.bad > 0 {
                 write!(f, " <span class=\"tag no\">{} bad</span>", counts.bad)?;
             }
