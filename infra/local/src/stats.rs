@@ -1,0 +1,128 @@
+//! What the local system tells about itself, for the benchmark and for tests:
+//! `/_local/stats`, `/_local/stats/reset`, `/_local/queues` and `/_local` on
+//! Lambda's port.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use http::{Method, StatusCode};
+use local_sqs::Sqs;
+use serde_json::{Value, json};
+
+use crate::clock;
+use crate::counters::Counters;
+use crate::http::{Answer, json as json_answer};
+use crate::lambda::Host;
+use crate::template::Queue;
+use crate::usage;
+
+/// Everything that is counted. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Stats {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    host: Host,
+    sqs: Sqs,
+    queues: Vec<Queue>,
+    sqs_counters: Counters,
+    dynamodb_counters: Counters,
+    /// What `/_local` and the ready file say.
+    about: Value,
+    since: Mutex<Instant>,
+    own_baseline_ms: AtomicU64,
+}
+
+impl Stats {
+    /// Counts from now.
+    pub fn new(
+        host: Host,
+        sqs: Sqs,
+        queues: Vec<Queue>,
+        sqs_counters: Counters,
+        dynamodb_counters: Counters,
+        about: Value,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                host,
+                sqs,
+                queues,
+                sqs_counters,
+                dynamodb_counters,
+                about,
+                since: Mutex::new(clock::monotonic()),
+                own_baseline_ms: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// The answer to a call on `/_local`, if it is one.
+    pub fn answer(&self, method: &Method, path: &str) -> Option<Answer> {
+        let rest = path.strip_prefix("/_local")?;
+        let body = match (method.as_str(), rest) {
+            ("GET", "" | "/") => self.shared.about.clone(),
+            ("GET", "/stats") => self.stats(),
+            ("POST", "/stats/reset") => {
+                self.reset();
+                json!({})
+            }
+            ("GET", "/queues") => self.queues(),
+            _ => return Some(json_answer(StatusCode::NOT_FOUND, "{}")),
+        };
+        Some(json_answer(StatusCode::OK, body.to_string()))
+    }
+
+    fn stats(&self) -> Value {
+        let shared = &self.shared;
+        let own = usage::of(std::process::id()).unwrap_or_default();
+        let baseline = shared.own_baseline_ms.load(Ordering::Relaxed);
+        let since = *shared.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let elapsed = clock::monotonic().saturating_duration_since(since);
+        json!({
+            "seconds": elapsed.as_secs_f64(),
+            "process": {
+                "pid": std::process::id(),
+                "cpu_ms": own.cpu_ms.saturating_sub(baseline),
+                "peak_rss_kib": own.peak_rss_kib,
+            },
+            "functions": shared.host.stats(),
+            "dynamodb": shared.dynamodb_counters.all(),
+            "sqs": shared.sqs_counters.all(),
+        })
+    }
+
+    fn reset(&self) {
+        let shared = &self.shared;
+        let own = usage::of(std::process::id()).unwrap_or_default();
+        shared.own_baseline_ms.store(own.cpu_ms, Ordering::Relaxed);
+        *shared.since.lock().unwrap_or_else(PoisonError::into_inner) = clock::monotonic();
+        shared.host.reset_stats();
+        shared.sqs_counters.reset();
+        shared.dynamodb_counters.reset();
+    }
+
+    fn queues(&self) -> Value {
+        let shared = &self.shared;
+        let counts: BTreeMap<&str, Value> = shared
+            .queues
+            .iter()
+            .filter_map(|queue| {
+                let counts = shared.sqs.queue_counts(&queue.name)?;
+                let told = json!({
+                    "name": queue.name,
+                    "visible": counts.visible,
+                    "in_flight": counts.in_flight,
+                    "delayed": counts.delayed,
+                    "oldest_age_ms": counts.oldest_age_ms,
+                });
+                Some((queue.logical_id.as_str(), told))
+            })
+            .collect();
+        json!(counts)
+    }
+}

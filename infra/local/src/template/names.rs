@@ -1,0 +1,98 @@
+//! What a resource is called: its `Ref`, its attributes, its ARN.
+
+use serde_json::Value;
+
+use super::TemplateError;
+use super::resolve::{Resolver, to_text};
+
+/// The property that names a resource of this type, if it takes a name.
+fn name_property(kind: &str) -> Option<&'static str> {
+    match kind {
+        "AWS::DynamoDB::Table" => Some("TableName"),
+        "AWS::SQS::Queue" => Some("QueueName"),
+        "AWS::Serverless::Function" | "AWS::Lambda::Function" => Some("FunctionName"),
+        "AWS::IAM::Role" => Some("RoleName"),
+        "AWS::Logs::LogGroup" => Some("LogGroupName"),
+        "AWS::CloudWatch::Alarm" => Some("AlarmName"),
+        "AWS::SNS::Topic" => Some("TopicName"),
+        _ => None,
+    }
+}
+
+/// A resource's physical name: the one that the template gives it, else
+/// `<stack>-<logical id>`, as CloudFormation makes one up.
+pub(super) fn physical(resolver: &Resolver<'_>, id: &str) -> Result<String, TemplateError> {
+    let declared = resolver.resource(id).ok_or_else(|| {
+        TemplateError::Malformed(format!("{id} is neither a parameter nor a resource"))
+    })?;
+    let given = name_property(&kind_of(declared))
+        .and_then(|property| declared.get("Properties")?.get(property));
+    let generated = || format!("{}-{id}", resolver.setting.stack);
+    match given {
+        Some(value) => {
+            let value = to_text(&resolver.resolve(value)?);
+            Ok(if value.is_empty() { generated() } else { value })
+        }
+        None => Ok(generated()),
+    }
+}
+
+/// What `Ref` answers for a resource.
+pub(super) fn reference(resolver: &Resolver<'_>, id: &str) -> Result<String, TemplateError> {
+    let name = physical(resolver, id)?;
+    let kind = resolver.resource(id).map(kind_of).unwrap_or_default();
+    Ok(match kind.as_str() {
+        "AWS::SQS::Queue" => queue_url(resolver, &name),
+        "AWS::SNS::Topic" => arn(resolver, "sns", &name),
+        "AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api" => "local".to_owned(),
+        _ => name,
+    })
+}
+
+/// What `GetAtt` answers for a resource.
+pub(super) fn attribute(
+    resolver: &Resolver<'_>,
+    id: &str,
+    attribute: &str,
+) -> Result<String, TemplateError> {
+    let name = physical(resolver, id)?;
+    let kind = resolver.resource(id).map(kind_of).unwrap_or_default();
+    let answer = match (kind.as_str(), attribute) {
+        ("AWS::DynamoDB::Table", "Arn") => arn(resolver, "dynamodb", &format!("table/{name}")),
+        ("AWS::SQS::Queue", "Arn") => arn(resolver, "sqs", &name),
+        ("AWS::SQS::Queue", "QueueName") => name,
+        ("AWS::SQS::Queue", "QueueUrl") => queue_url(resolver, &name),
+        ("AWS::Serverless::Function" | "AWS::Lambda::Function", "Arn") => {
+            arn(resolver, "lambda", &format!("function:{name}"))
+        }
+        ("AWS::IAM::Role", "Arn") => {
+            format!("arn:aws:iam::{}:role/{name}", resolver.setting.account)
+        }
+        ("AWS::Logs::LogGroup", "Arn") => arn(resolver, "logs", &format!("log-group:{name}:*")),
+        ("AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api", "ApiEndpoint") => {
+            resolver.setting.api_endpoint.clone()
+        }
+        // What has no life on one machine still needs a value to be written down.
+        _ => format!("{name}.{attribute}"),
+    };
+    Ok(answer)
+}
+
+/// The ARN of something in the local account and region.
+pub(super) fn arn(resolver: &Resolver<'_>, service: &str, rest: &str) -> String {
+    let setting = resolver.setting;
+    format!(
+        "arn:aws:{service}:{}:{}:{rest}",
+        setting.region, setting.account
+    )
+}
+
+fn queue_url(resolver: &Resolver<'_>, name: &str) -> String {
+    let setting = resolver.setting;
+    format!("{}/{}/{name}", setting.sqs_endpoint, setting.account)
+}
+
+/// A resource's type.
+pub(super) fn kind_of(declared: &Value) -> String {
+    declared.get("Type").map(to_text).unwrap_or_default()
+}
