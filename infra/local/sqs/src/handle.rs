@@ -34,6 +34,8 @@ struct Inner {
     core: Mutex<Core>,
     clock: Arc<dyn Clock>,
     hooks: Hooks,
+    /// Held while a snapshot is taken and written.
+    saving: Mutex<()>,
     /// Tells the timer that something is due earlier, or that the last handle went.
     earlier: Arc<Notify>,
 }
@@ -80,6 +82,7 @@ impl Sqs {
             }),
             clock: Arc::clone(&clock),
             hooks,
+            saving: Mutex::new(()),
             earlier: Arc::clone(&earlier),
         });
         tokio::spawn(keep_time(Arc::downgrade(&inner), clock, earlier));
@@ -158,14 +161,8 @@ impl Sqs {
 
     /// Writes the queues to a file, whole or not at all.
     pub async fn save(&self, path: &Path) -> io::Result<()> {
-        let (snapshot, revision) = {
-            let core = self.inner.lock();
-            (Snapshot::of(&core.state), core.state.revision)
-        };
-        let path = PathBuf::from(path);
-        on_a_thread(move || snapshot.write(&path)).await?;
-        self.inner.lock().saved_revision = revision;
-        Ok(())
+        let (inner, path) = (Arc::clone(&self.inner), PathBuf::from(path));
+        on_a_thread(move || inner.save(&path)).await
     }
 
     /// Writes the queues to a file if anything has changed since the last time; answers whether it did.
@@ -199,6 +196,18 @@ impl Sqs {
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One save at a time, each of a later moment than the one before.
+    fn save(&self, path: &Path) -> io::Result<()> {
+        let _turn = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let (snapshot, revision) = {
+            let core = self.lock();
+            (Snapshot::of(&core.state), core.state.revision)
+        };
+        snapshot.write(path)?;
+        self.lock().saved_revision = revision;
+        Ok(())
     }
 
     /// Lets time do its work; answers when there is more to do.
