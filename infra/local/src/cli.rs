@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::console::LogStyle;
+use crate::console::{LogStyle, Threshold};
 
 /// Brings infra/template.yaml up on this machine and prints where to call it.
 ///
@@ -67,6 +67,9 @@ pub struct Cli {
     /// Register endpoints, fire events, and tell what becomes of them.
     #[arg(long)]
     pub demo: bool,
+    /// End after the demo, with exit code 0 only if it went as it has to.
+    #[arg(long, requires = "demo")]
+    pub once: bool,
     /// How to show the functions' logs.
     #[arg(long, value_enum, default_value_t = LogStyle::Readable)]
     pub log: LogStyle,
@@ -120,6 +123,17 @@ impl Cli {
                     receiver: port(4),
                 }
             }
+        }
+    }
+
+    /// Which of the functions' log lines to show.
+    pub fn threshold(&self) -> Threshold {
+        if self.demo {
+            Threshold::Errors
+        } else if self.quiet {
+            Threshold::Warnings
+        } else {
+            Threshold::All
         }
     }
 

@@ -23,12 +23,24 @@ pub enum LogStyle {
     Json,
 }
 
+/// Which of the functions' lines are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Threshold {
+    /// All but metrics.
+    All,
+    /// Warnings and errors.
+    Warnings,
+    /// Errors, so that a story can be told.
+    Errors,
+}
+
 /// Prints. Clones share one writer.
 #[derive(Debug, Clone)]
 pub struct Console {
     lines: SyncSender<Line>,
     dropped: Arc<AtomicU64>,
     style: LogStyle,
+    threshold: Threshold,
     quiet: bool,
     colour: bool,
 }
@@ -45,8 +57,8 @@ impl std::fmt::Debug for Line {
 }
 
 impl Console {
-    /// Starts the writer. `quiet` leaves warnings and errors only.
-    pub fn start(style: LogStyle, quiet: bool) -> Self {
+    /// Starts the writer. `quiet` leaves out what is said in passing.
+    pub fn start(style: LogStyle, threshold: Threshold, quiet: bool) -> Self {
         let (lines, queue) = sync_channel(BACKLOG);
         let dropped = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&dropped);
@@ -55,6 +67,7 @@ impl Console {
             lines,
             dropped,
             style,
+            threshold,
             quiet,
             colour: std::io::stdout().is_terminal(),
         }
@@ -86,7 +99,7 @@ impl Console {
         if parsed.is_metrics() && self.style == LogStyle::Readable {
             return;
         }
-        if self.quiet && !parsed.is_problem() {
+        if parsed.weight() < self.threshold {
             return;
         }
         self.print(match self.style {
@@ -95,9 +108,9 @@ impl Console {
         });
     }
 
-    /// Whether only problems are wanted.
-    pub fn is_quiet(&self) -> bool {
-        self.quiet
+    /// Whether the terminal shows colours.
+    pub fn colour(&self) -> bool {
+        self.colour
     }
 
     fn print(&self, text: String) {
@@ -113,6 +126,39 @@ impl Console {
             // The writer has ended if this fails, so there is nothing to wait for.
             let _ended = written.recv();
         }
+    }
+}
+
+/// Takes text as it comes, for who writes to a stream: whole lines go on.
+#[derive(Debug)]
+pub struct LineWriter {
+    console: Console,
+    begun: Vec<u8>,
+}
+
+impl LineWriter {
+    /// A stream that ends up on `console`.
+    pub fn new(console: Console) -> Self {
+        Self {
+            console,
+            begun: Vec::new(),
+        }
+    }
+}
+
+impl Write for LineWriter {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.begun.extend_from_slice(text);
+        while let Some(end) = self.begun.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.begun.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
+            self.console.print(line.trim_end_matches('\n').to_owned());
+        }
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -14,9 +14,9 @@ pub struct Count {
     pub entries: u64,
     /// Calls that were refused, failed conditions among them.
     pub errors: u64,
-    /// DynamoDB read units.
+    /// `DynamoDB` read units.
     pub read_units: f64,
-    /// DynamoDB write units.
+    /// `DynamoDB` write units.
     pub write_units: f64,
     /// SQS requests as billed: one per 64 KiB begun.
     pub billed_requests: u64,

@@ -6,6 +6,8 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use crate::console::Threshold;
+
 /// Fields that every line has and nobody reads on a terminal.
 const NOISE: [&str; 8] = [
     "timestamp",
@@ -35,16 +37,20 @@ pub(crate) fn parse(raw: &str) -> LogLine<'_> {
 }
 
 impl LogLine<'_> {
-    /// Whether it is CloudWatch's embedded metric format.
+    /// Whether it is `CloudWatch`'s embedded metric format.
     pub(crate) fn is_metrics(&self) -> bool {
         self.json
             .as_ref()
             .is_some_and(|json| json.contains_key("_aws"))
     }
 
-    /// Whether it is a warning, an error, or no JSON at all (a panic, say).
-    pub(crate) fn is_problem(&self) -> bool {
-        self.json.is_none() || matches!(self.level(), "WARN" | "ERROR" | "FATAL")
+    /// How much it matters. What is no JSON (a panic, say) is a warning.
+    pub(crate) fn weight(&self) -> Threshold {
+        match (&self.json, self.level()) {
+            (Some(_), "ERROR" | "FATAL") => Threshold::Errors,
+            (None, _) | (Some(_), "WARN") => Threshold::Warnings,
+            (Some(_), _) => Threshold::All,
+        }
     }
 
     fn level(&self) -> &str {
@@ -131,13 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_shown_as_it_is_and_counts_as_a_problem() {
+    fn what_is_not_json_is_shown_as_it_is_and_counts_as_a_warning() {
         assert_eq!(
             readable("thread panicked"),
             "01:02:03.004 delivery  thread panicked"
         );
-        assert!(parse("thread panicked").is_problem());
-        assert!(!parse(r#"{"level":"INFO"}"#).is_problem());
+        assert_eq!(parse("thread panicked").weight(), Threshold::Warnings);
+        assert_eq!(parse(r#"{"level":"INFO"}"#).weight(), Threshold::All);
+        assert_eq!(parse(r#"{"level":"ERROR"}"#).weight(), Threshold::Errors);
     }
 
     #[test]

@@ -30,18 +30,17 @@ pub async fn run(
         ticks.tick().await;
         let event = schedule.input.clone().unwrap_or_else(own_event);
         match host.invoke(&function, Bytes::from(event)).await {
-            Outcome::Answered(_) => {}
             Outcome::Failed(document) => {
                 let document = String::from_utf8_lossy(&document);
                 console.warn(&format!("{function} failed on schedule: {document}"));
             }
-            // Told where it was noticed.
-            Outcome::Unavailable(_) => {}
+            // What kept it from running was told where it was noticed.
+            Outcome::Answered(_) | Outcome::Unavailable(_) => {}
         }
     }
 }
 
-/// What EventBridge sends without an input.
+/// What `EventBridge` sends without an input.
 fn own_event() -> String {
     json!({
         "version": "0",

@@ -20,7 +20,7 @@ use crate::permissions::{Denied, caller};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
-/// DynamoDB's own limit on a request.
+/// `DynamoDB`'s own limit on a request.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Answers one call.

@@ -1,10 +1,10 @@
-//! DynamoDB on one machine: the embedded engine `dynoxide`, with the callers'
+//! `DynamoDB` on one machine: the embedded engine `dynoxide`, with the callers'
 //! roles enforced and what they consume counted.
 //!
 //! The operations that carry the load call the engine directly, on a thread of
 //! its own, since it does one thing at a time anyway. Everything else, and
 //! every request that the engine refuses as malformed, goes through the
-//! engine's own HTTP server on a private port, whose errors are DynamoDB's to
+//! engine's own HTTP server on a private port, whose errors are `DynamoDB`'s to
 //! the letter.
 
 mod engine;
@@ -31,7 +31,7 @@ use engine::Engine;
 /// How often expired items are removed. AWS takes days; nothing may rely on it.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
-/// Why DynamoDB could not be brought up.
+/// Why `DynamoDB` could not be brought up.
 #[derive(Debug, thiserror::Error)]
 pub enum DynamoDbError {
     /// The data file is unusable.
@@ -162,16 +162,14 @@ fn open(file: Option<&Path>) -> Result<Database, DynamoDbError> {
         path: path.clone(),
         source,
     };
-    match file {
-        None => Database::memory().map_err(failed),
-        Some(_) => {
-            let database = Database::new(&path).map_err(failed)?;
-            // Without it every write waits for the disk. What it gives up is
-            // surviving a power cut, not a crash of this process.
-            database.enable_bulk_loading().map_err(failed)?;
-            Ok(database)
-        }
+    if file.is_none() {
+        return Database::memory().map_err(failed);
     }
+    let database = Database::new(&path).map_err(failed)?;
+    // Without it every write waits for the disk. What it gives up is surviving
+    // a power cut, not a crash of this process.
+    database.enable_bulk_loading().map_err(failed)?;
+    Ok(database)
 }
 
 async fn sweep(database: Database) {

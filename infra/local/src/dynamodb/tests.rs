@@ -1,7 +1,7 @@
 //! The tables behind their HTTP front.
 
 use super::*;
-use crate::console::LogStyle;
+use crate::console::{LogStyle, Threshold};
 use crate::permissions::Policy;
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -44,7 +44,7 @@ impl Served {
             setting,
             &[table],
             client.clone(),
-            Console::start(LogStyle::Readable, true),
+            Console::start(LogStyle::Readable, Threshold::Errors, true),
             ending.subscribe(),
         )
         .await

@@ -9,7 +9,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::pool::{Next, Work};
+use super::instance::Work;
+use super::pool::Next;
 use super::{Host, Outcome, PAYLOAD_LIMIT, error_document};
 use crate::clock;
 use crate::http::{Answer, body, json, message};

@@ -8,11 +8,13 @@
 
 mod endpoints;
 mod environment;
+mod instance;
 mod pool;
 mod process;
 mod tally;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,15 +126,20 @@ impl Host {
     /// A function's variables, for running it elsewhere: one `NAME=value` a line.
     pub fn environment_file(&self, called: &str) -> String {
         let variables = self.function(called).map(|function| &function.environment);
-        variables
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)))
+        let mut lines = String::new();
+        for (name, value) in variables.into_iter().flatten() {
+            let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+                continue;
+            };
             // The developer's own, and what the other host sets by itself.
-            .filter(|(name, _)| !["PATH", "HOME", "LAMBDA_TASK_ROOT"].contains(name))
-            .filter(|(name, value)| !name.starts_with("AWS_LAMBDA_") && !value.contains('\n'))
-            .map(|(name, value)| format!("{name}={value}\n"))
-            .collect()
+            let theirs = ["PATH", "HOME", "LAMBDA_TASK_ROOT"].contains(&name)
+                || name.starts_with("AWS_LAMBDA_");
+            if !theirs && !value.contains('\n') {
+                // Writing to a String does not fail.
+                let _infallible = writeln!(lines, "{name}={value}");
+            }
+        }
+        lines
     }
 
     /// Runs one invocation to its end. It goes on when the future is dropped.
@@ -143,7 +150,7 @@ impl Host {
         if let Some(url) = self.shared.setting.external.get(&function.logical_id) {
             return self.invoke_elsewhere(url, &function.binary, payload).await;
         }
-        let (job, outcome) = pool::Job::new(payload);
+        let (job, outcome) = instance::Job::new(payload);
         self.submit(function, job);
         outcome
             .await

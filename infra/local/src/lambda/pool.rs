@@ -1,7 +1,7 @@
 //! A function's instances and the invocations that wait for one.
 //!
-//! The state machine of an instance: starting -> idle -> busy -> idle ... ->
-//! ended. All transitions happen under the pool's lock, which no await crosses.
+//! All transitions of an instance's state happen under the pool's lock, which
+//! no await crosses.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
@@ -11,47 +11,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
+use super::instance::{Instance, Job, State, Work};
 use super::tally::{FunctionStats, Tally};
-use super::{HostSetting, Outcome, environment, error_document, random_id};
+use super::{HostSetting, Outcome, environment, error_document};
 use crate::clock;
 use crate::template;
 use crate::usage::{self, Usage};
 
 /// How long a process may take until it asks for work.
 const INIT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// An invocation that waits for its end.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub request_id: String,
-    pub payload: Bytes,
-    outcome: oneshot::Sender<Outcome>,
-}
-
-impl Job {
-    pub(super) fn new(payload: Bytes) -> (Self, oneshot::Receiver<Outcome>) {
-        let (outcome, receiver) = oneshot::channel();
-        let job = Self {
-            request_id: random_id(),
-            payload,
-            outcome,
-        };
-        (job, receiver)
-    }
-
-    fn end(self, outcome: Outcome) {
-        // Whoever asked may have gone; the invocation counts all the same.
-        let _gone = self.outcome.send(outcome);
-    }
-}
-
-/// What an instance is told when it asks for work.
-#[derive(Debug)]
-pub(super) struct Work {
-    pub request_id: String,
-    pub payload: Bytes,
-    pub timeout: Duration,
-}
 
 /// The answer to an instance that asks for work.
 #[derive(Debug)]
@@ -81,27 +49,6 @@ struct Pool {
     instances: BTreeMap<u64, Instance>,
     next_instance: u64,
     tally: Tally,
-}
-
-#[derive(Debug)]
-struct Instance {
-    pid: u32,
-    spawned: Instant,
-    state: State,
-    answered_before: bool,
-    usage: Usage,
-    /// CPU time that it had when the counts were reset.
-    baseline_ms: u64,
-    init_error: Option<Bytes>,
-    kill: Arc<Notify>,
-}
-
-#[derive(Debug)]
-enum State {
-    Starting,
-    Idle { since: Instant },
-    Busy { job: Job, deadline: Instant },
-    Ending,
 }
 
 /// An instance that has just been entered in the pool and awaits its process.
@@ -162,20 +109,9 @@ impl Function {
         let id = pool.next_instance;
         pool.next_instance += 1;
         pool.tally.spawns += 1;
-        let kill = Arc::new(Notify::new());
-        pool.instances.insert(
-            id,
-            Instance {
-                pid: 0,
-                spawned: clock::monotonic(),
-                state: State::Starting,
-                answered_before: false,
-                usage: Usage::default(),
-                baseline_ms: 0,
-                init_error: None,
-                kill: Arc::clone(&kill),
-            },
-        );
+        let instance = Instance::starting();
+        let kill = Arc::clone(&instance.kill);
+        pool.instances.insert(id, instance);
         Some(Slot { id, kill })
     }
 
@@ -209,14 +145,12 @@ impl Function {
         }
         // The same instance may ask twice if its connection broke.
         pool.idle.retain(|(idle, _)| *idle != id);
-        match pool.waiting.pop_front() {
-            Some(job) => pool.begin(id, job, self.timeout).map(Next::Now),
-            None => {
-                let (hand, work) = oneshot::channel();
-                pool.idle.push((id, hand));
-                Some(Next::Later(work))
-            }
+        if let Some(job) = pool.waiting.pop_front() {
+            return pool.begin(id, job, self.timeout).map(Next::Now);
         }
+        let (hand, work) = oneshot::channel();
+        pool.idle.push((id, hand));
+        Some(Next::Later(work))
     }
 
     /// An instance ends its invocation. `false`: it had no such invocation.
@@ -434,28 +368,6 @@ impl Pool {
             since: clock::monotonic(),
         };
         job
-    }
-}
-
-impl Instance {
-    fn take_job(&mut self, wanted: impl Fn(&Job) -> bool) -> Option<Job> {
-        match std::mem::replace(&mut self.state, State::Ending) {
-            State::Busy { job, deadline } if !wanted(&job) => {
-                self.state = State::Busy { job, deadline };
-                None
-            }
-            State::Busy { job, .. } => Some(job),
-            other @ (State::Starting | State::Idle { .. } | State::Ending) => {
-                self.state = other;
-                None
-            }
-        }
-    }
-
-    fn fail(&mut self, kind: &str, text: &str) {
-        if let Some(job) = self.take_job(|_| true) {
-            job.end(Outcome::Failed(error_document(kind, text)));
-        }
     }
 }
 

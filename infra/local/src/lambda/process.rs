@@ -7,7 +7,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
 use super::Host;
-use super::pool::{Function, Job, Slot};
+use super::instance::Job;
+use super::pool::{Function, Slot};
 use crate::console::Console;
 use crate::usage;
 

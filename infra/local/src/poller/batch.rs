@@ -1,13 +1,13 @@
 //! What a function gets for a batch of messages, and what its answer says
 //! about each.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use local_sqs::{AttributeValue, MessageAttribute, REGION, ReceivedMessage};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::lambda::Outcome;
@@ -98,12 +98,6 @@ pub(super) enum Verdict {
     Retried(String),
 }
 
-#[derive(Debug, Deserialize)]
-struct PartialResponse {
-    #[serde(rename = "batchItemFailures", default)]
-    failures: Option<Vec<HashMap<String, Value>>>,
-}
-
 /// Lambda's rules for a batch response. An empty or null list is success; a
 /// response that is not understood, names nothing, or names an unknown message
 /// retries the whole batch.
@@ -121,28 +115,29 @@ pub(super) fn verdict(outcome: &Outcome, partial: bool, message_ids: &[&str]) ->
     if !partial || answer.is_empty() {
         return nothing_kept;
     }
-    let response = match serde_json::from_slice::<Option<PartialResponse>>(answer) {
+    let response: Value = match serde_json::from_slice(answer) {
         Ok(response) => response,
         Err(error) => return Verdict::Retried(format!("its batch response is malformed: {error}")),
     };
+    let failures = response.get("batchItemFailures").unwrap_or(&Value::Null);
+    if (response.is_null() || response.is_object()) && failures.is_null() {
+        return nothing_kept;
+    }
+    let Some(failures) = failures.as_array() else {
+        return Verdict::Retried("its batch response has no list of failures".to_owned());
+    };
     let mut kept = HashSet::new();
-    for failure in response
-        .and_then(|response| response.failures)
-        .into_iter()
-        .flatten()
-    {
+    for failure in failures {
         let named = failure.get("itemIdentifier").and_then(Value::as_str);
         let Some(named) = named.filter(|id| !id.is_empty()) else {
             return Verdict::Retried("its batch response has no itemIdentifier".to_owned());
         };
-        match message_ids.iter().position(|id| *id == named) {
-            Some(place) => kept.insert(place),
-            None => {
-                return Verdict::Retried(format!(
-                    "its batch response names {named}, not in the batch"
-                ));
-            }
+        let Some(place) = message_ids.iter().position(|id| *id == named) else {
+            return Verdict::Retried(format!(
+                "its batch response names {named}, which is not in the batch"
+            ));
         };
+        kept.insert(place);
     }
     Verdict::Done { kept }
 }
@@ -194,6 +189,7 @@ mod tests {
             r#"{"batchItemFailures":[{"itemIdentifier":null}]}"#,
             r#"{"batchItemFailures":[{"messageId":"a"}]}"#,
             r#"{"batchItemFailures":["a"]}"#,
+            r#"{"batchItemFailures":{}}"#,
             "no json",
             "[]",
         ] {

@@ -225,43 +225,53 @@ fn policy(
     properties: &Value,
     warnings: &mut Vec<String>,
 ) -> Result<Policy, TemplateError> {
-    let mut documents = Vec::new();
-    let role_name = match properties.get("Role").map(to_text) {
-        Some(role_arn) => {
-            let role = role_by_arn(resolver, &role_arn)?
-                .ok_or_else(|| malformed(id, &format!("its role {role_arn} is not declared")))?;
-            let role = resolver.resolve(role.1.get("Properties").unwrap_or(&Value::Null))?;
-            let policies = role.get("Policies").and_then(Value::as_array);
-            for policy in policies.into_iter().flatten() {
-                documents.extend(policy.get("PolicyDocument").cloned());
-            }
-            let managed = role.get("ManagedPolicyArns").and_then(Value::as_array);
-            if managed
-                .into_iter()
-                .flatten()
-                .any(|arn| to_text(arn).contains("AWSLambdaSQSQueueExecutionRole"))
-            {
-                documents.push(statement_of(SQS_EXECUTION_ROLE));
-            }
-            role_arn.rsplit('/').next().unwrap_or(id).to_owned()
-        }
-        None => {
-            let policies = properties.get("Policies");
-            let list = policies.and_then(Value::as_array).cloned();
-            for policy in list.unwrap_or_else(|| policies.cloned().into_iter().collect()) {
-                if policy.get("Statement").is_some() {
-                    documents.push(policy);
-                } else if !to_text(&policy).contains("AWSLambdaBasicExecutionRole") {
-                    warnings.push(format!(
-                        "{id}: the policy {policy} is not written out, so it grants nothing here"
-                    ));
-                }
-            }
-            documents.push(statement_of(SQS_EXECUTION_ROLE));
-            format!("{id}Role")
-        }
+    let (name, documents) = if let Some(role_arn) = properties.get("Role").map(to_text) {
+        let documents = declared_role(resolver, id, &role_arn)?;
+        (
+            role_arn.rsplit('/').next().unwrap_or(id).to_owned(),
+            documents,
+        )
+    } else {
+        (format!("{id}Role"), sam_role(id, properties, warnings))
     };
-    Policy::parse(role_name, &documents).map_err(|problem| malformed(id, &problem))
+    Policy::parse(name, &documents).map_err(|problem| malformed(id, &problem))
+}
+
+fn declared_role(
+    resolver: &Resolver<'_>,
+    id: &str,
+    role_arn: &str,
+) -> Result<Vec<Value>, TemplateError> {
+    let declared = role_by_arn(resolver, role_arn)?
+        .ok_or_else(|| malformed(id, &format!("its role {role_arn} is not declared")))?;
+    let role = resolver.resolve(declared.get("Properties").unwrap_or(&Value::Null))?;
+    let list = |key: &str| {
+        role.get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let written = list("Policies").filter_map(|policy| policy.get("PolicyDocument").cloned());
+    let managed = list("ManagedPolicyArns")
+        .filter(|arn| to_text(arn).contains("AWSLambdaSQSQueueExecutionRole"))
+        .map(|_| statement_of(SQS_EXECUTION_ROLE));
+    Ok(written.chain(managed).collect())
+}
+
+fn sam_role(id: &str, properties: &Value, warnings: &mut Vec<String>) -> Vec<Value> {
+    let policies = properties.get("Policies");
+    let list = policies.and_then(Value::as_array).cloned();
+    let mut documents = vec![statement_of(SQS_EXECUTION_ROLE)];
+    for policy in list.unwrap_or_else(|| policies.cloned().into_iter().collect()) {
+        if policy.get("Statement").is_some() {
+            documents.push(policy);
+        } else if !to_text(&policy).contains("AWSLambdaBasicExecutionRole") {
+            warnings.push(format!(
+                "{id}: the policy {policy} is not written out, so it grants nothing here"
+            ));
+        }
+    }
+    documents
 }
 
 fn statement_of(text: &str) -> Value {
@@ -272,12 +282,12 @@ fn statement_of(text: &str) -> Value {
 fn role_by_arn<'a>(
     resolver: &Resolver<'a>,
     role_arn: &str,
-) -> Result<Option<(&'a str, &'a Value)>, TemplateError> {
+) -> Result<Option<&'a Value>, TemplateError> {
     for (id, declared) in resolver.resources()? {
         if kind_of(declared) == "AWS::IAM::Role"
             && names::attribute(resolver, id, "Arn")? == role_arn
         {
-            return Ok(Some((id, declared)));
+            return Ok(Some(declared));
         }
     }
     Ok(None)

@@ -47,7 +47,7 @@ pub enum TemplateError {
 /// What the template declares, with every value in its local form.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// DynamoDB tables.
+    /// `DynamoDB` tables.
     pub tables: Vec<Table>,
     /// SQS queues.
     pub queues: Vec<Queue>,
@@ -59,7 +59,7 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
-/// A DynamoDB table.
+/// A `DynamoDB` table.
 #[derive(Debug, Clone)]
 pub struct Table {
     /// Its name in the template.

@@ -20,7 +20,7 @@ fn name_property(kind: &str) -> Option<&'static str> {
 }
 
 /// A resource's physical name: the one that the template gives it, else
-/// `<stack>-<logical id>`, as CloudFormation makes one up.
+/// `<stack>-<logical id>`, as `CloudFormation` makes one up.
 pub(super) fn physical(resolver: &Resolver<'_>, id: &str) -> Result<String, TemplateError> {
     let declared = resolver.resource(id).ok_or_else(|| {
         TemplateError::Malformed(format!("{id} is neither a parameter nor a resource"))

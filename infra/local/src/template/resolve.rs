@@ -230,7 +230,7 @@ impl<'a> Resolver<'a> {
             };
             rest = after;
             if let Some(literal) = name.strip_prefix('!') {
-                result.push_str(&format!("${{{literal}}}"));
+                result.extend(["${", literal, "}"]);
             } else if let Some(value) = own.get(name) {
                 result.push_str(&to_text(value));
             } else if let Some((resource, attribute)) = name.split_once('.') {
@@ -314,7 +314,7 @@ fn parameter_value(
     Ok(Value::String(value))
 }
 
-/// A scalar as CloudFormation writes it into text; a list joined by commas.
+/// A scalar as `CloudFormation` writes it into text; a list joined by commas.
 pub(super) fn to_text(value: &Value) -> String {
     if let Some(text) = value.as_str() {
         text.to_owned()

@@ -1,4 +1,4 @@
-//! Reads CloudFormation YAML into plain JSON: the short forms of the intrinsic
+//! Reads `CloudFormation` YAML into plain JSON: the short forms of the intrinsic
 //! functions (`!Ref`, `!Sub`, ...) become their long forms, so that the rest of
 //! the reader knows one spelling only.
 

@@ -4,77 +4,36 @@
 //! functions' processes are ended, then what they call, then the queues are
 //! saved.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+mod errors;
+mod settings;
+
 use std::time::Duration;
 
 use local_sqs::{ACCOUNT, REGION, Sqs, queue_name_of_arn};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::announce::{self, Addresses};
-use crate::checkout::{self, CheckoutError, DataFolder};
+use crate::checkout::{self, DataFolder};
 use crate::cli::Cli;
 use crate::console::Console;
 use crate::counters::Counters;
-use crate::dynamodb::{DynamoDb, DynamoDbError, DynamoDbSetting};
+use crate::dynamodb::{DynamoDb, DynamoDbSetting};
 use crate::gateway::Gateway;
-use crate::http::{self, BindError};
-use crate::lambda::{Host, HostSetting};
+use crate::http;
+use crate::lambda::Host;
 use crate::permissions::Permissions;
 use crate::poller::Poller;
-use crate::queues::{self, QueueError};
+use crate::queues;
 use crate::receiver::{self, Receiver};
 use crate::schedule;
 use crate::stats::Stats;
-use crate::template::{self, Plan, Setting, TemplateError};
-
-/// The stack's name, which names queues and tables.
-const STACK: &str = "hookpost-local";
-
-/// How long an instance without work lives.
-const IDLE: Duration = Duration::from_secs(300);
+use crate::template::Plan;
+pub use errors::StartError;
+use settings::Listeners;
 
 /// How long what runs may take to end.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// Why the local system does not start: one line each.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Something is not where it has to be.
-    #[error(transparent)]
-    Checkout(#[from] CheckoutError),
-    /// A port is taken.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The template makes no sense.
-    #[error("{path}: {source}")]
-    Template {
-        /// The file.
-        path: String,
-        /// Why.
-        source: TemplateError,
-    },
-    /// An external function that the template lacks.
-    #[error("--external {0}: the template has no such function")]
-    External(String),
-    /// The tables.
-    #[error(transparent)]
-    DynamoDb(#[from] DynamoDbError),
-    /// The queues.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-    /// A file could not be written.
-    #[error("cannot write {path}: {source}")]
-    Write {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-}
 
 /// A running local system.
 #[derive(Debug)]
@@ -95,26 +54,18 @@ pub struct System {
     background: Vec<JoinHandle<()>>,
 }
 
-struct Listeners {
-    api: TcpListener,
-    sqs: TcpListener,
-    dynamodb: TcpListener,
-    lambda: TcpListener,
-    receiver: TcpListener,
-}
-
 impl System {
     /// Brings up what the template declares.
     pub async fn start(cli: &Cli, console: Console) -> Result<Self, StartError> {
         let template = checkout::template(cli)?;
-        let (listeners, addresses) = listen(cli).await?;
-        let plan = read_template(cli, &template, &addresses)?;
+        let (listeners, addresses) = settings::listen(cli).await?;
+        let plan = settings::read_template(cli, &template, &addresses)?;
         for warning in &plan.warnings {
             console.warn(warning);
         }
-        let data = open_data(cli, &template)?;
+        let data = settings::open_data(cli, &template)?;
         let binaries = checkout::binaries(cli, &template, &console).await?;
-        warn_of_missing(&plan, &binaries, &console);
+        settings::warn_of_missing(&plan, &binaries, &console);
 
         let permissions = Permissions::new(
             plan.functions
@@ -150,9 +101,9 @@ impl System {
             ending.subscribe(),
         )
         .await?;
-        let host_setting = host_setting(cli, &plan, &addresses, binaries)?;
+        let host_setting = settings::host_setting(cli, &plan, &addresses, binaries)?;
         let host = Host::new(&plan.functions, host_setting, client, console.clone());
-        write_environments(cli, &plan, &host, data.as_ref(), &console)?;
+        settings::write_environments(cli, &plan, &host, data.as_ref(), &console)?;
 
         let document = announce::document(&plan, &addresses, data.as_ref().map(DataFolder::path));
         let stats = Stats::new(
@@ -187,11 +138,15 @@ impl System {
                 source,
             })?;
         }
-        let data = system.data.as_ref().map(DataFolder::path);
-        system
-            .console
-            .say(announce::banner(&system.addresses, data));
+        if !cli.demo {
+            system.console.say(system.banner());
+        }
         Ok(system)
+    }
+
+    /// Where everything is, for people.
+    pub fn banner(&self) -> String {
+        announce::banner(&self.addresses, self.data.as_ref().map(DataFolder::path))
     }
 
     fn serve(&mut self, listeners: Listeners, plan: &Plan, tables: DynamoDb, stats: Stats) {
@@ -293,142 +248,4 @@ impl System {
         }
         self.console.flush();
     }
-}
-
-async fn listen(cli: &Cli) -> Result<(Listeners, Addresses), StartError> {
-    let ports = cli.ports();
-    let (api, api_at) = http::bind(ports.api, "the API", "--port").await?;
-    let (sqs, sqs_at) = http::bind(ports.sqs, "SQS", "--sqs-port").await?;
-    let (dynamodb, dynamodb_at) = http::bind(ports.dynamodb, "DynamoDB", "--dynamodb-port").await?;
-    let (lambda, lambda_at) = http::bind(ports.lambda, "Lambda", "--lambda-port").await?;
-    let (receiver, receiver_at) =
-        http::bind(ports.receiver, "the receiver", "--receiver-port").await?;
-    let listeners = Listeners {
-        api,
-        sqs,
-        dynamodb,
-        lambda,
-        receiver,
-    };
-    let addresses = Addresses {
-        api: api_at,
-        sqs: sqs_at,
-        dynamodb: dynamodb_at,
-        lambda: lambda_at,
-        receiver: receiver_at,
-    };
-    Ok((listeners, addresses))
-}
-
-fn read_template(cli: &Cli, path: &Path, at: &Addresses) -> Result<Plan, StartError> {
-    let local_defaults = [
-        ("Auth", "off".to_owned()),
-        ("Architecture", "x86_64".to_owned()),
-        ("AllowedTargets", cli.allowed_targets(at.receiver)),
-    ];
-    let setting = Setting {
-        region: REGION.to_owned(),
-        account: ACCOUNT.to_owned(),
-        stack: STACK.to_owned(),
-        sqs_endpoint: url(at.sqs),
-        api_endpoint: url(at.api),
-        parameters: cli.parameter.iter().cloned().collect(),
-        local_defaults: local_defaults
-            .map(|(name, value)| (name.to_owned(), value))
-            .into(),
-    };
-    template::read(path, &setting).map_err(|source| StartError::Template {
-        path: path.display().to_string(),
-        source,
-    })
-}
-
-fn open_data(cli: &Cli, template: &Path) -> Result<Option<DataFolder>, StartError> {
-    if cli.memory {
-        return Ok(None);
-    }
-    let default = || checkout::root(template).join(".hookpost");
-    let path = cli.data.clone().unwrap_or_else(default);
-    Ok(Some(DataFolder::open(path)?))
-}
-
-fn warn_of_missing(plan: &Plan, binaries: &Path, console: &Console) {
-    for function in &plan.functions {
-        if !binaries.join(&function.binary).is_file() {
-            console.warn(&format!(
-                "{} is not in {}: build it with cargo build -p {}",
-                function.binary,
-                binaries.display(),
-                function.binary
-            ));
-        }
-    }
-}
-
-fn host_setting(
-    cli: &Cli,
-    plan: &Plan,
-    at: &Addresses,
-    binaries: PathBuf,
-) -> Result<HostSetting, StartError> {
-    let mut external = BTreeMap::new();
-    for (called, url) in &cli.external {
-        let function = plan
-            .functions
-            .iter()
-            .find(|f| f.binary == *called || f.logical_id == *called || f.name == *called)
-            .ok_or_else(|| StartError::External(called.clone()))?;
-        external.insert(function.logical_id.clone(), url.clone());
-    }
-    let environment = [
-        ("AWS_ENDPOINT_URL_DYNAMODB", url(at.dynamodb)),
-        ("AWS_ENDPOINT_URL_SQS", url(at.sqs)),
-        ("AWS_ENDPOINT_URL_LAMBDA", url(at.lambda)),
-        ("AWS_REGION", REGION.to_owned()),
-        ("AWS_DEFAULT_REGION", REGION.to_owned()),
-    ];
-    Ok(HostSetting {
-        binaries,
-        max_instances: cli.max_instances.max(1),
-        idle: IDLE,
-        authority: at.lambda.to_string(),
-        environment: environment
-            .map(|(name, value)| (name.to_owned(), value))
-            .into(),
-        external,
-    })
-}
-
-/// A function that runs elsewhere needs the same environment: it is written to
-/// a file for `cargo lambda watch --env-file`.
-fn write_environments(
-    cli: &Cli,
-    plan: &Plan,
-    host: &Host,
-    data: Option<&DataFolder>,
-    console: &Console,
-) -> Result<(), StartError> {
-    for (called, _) in &cli.external {
-        let function = host.find(called).unwrap_or_default();
-        let binary = plan.functions.iter().find(|f| f.logical_id == function);
-        let Some(binary) = binary.map(|f| f.binary.as_str()) else {
-            continue;
-        };
-        let folder = data.map_or_else(std::env::temp_dir, |data| data.path().to_owned());
-        let path = folder.join(format!("{binary}.env"));
-        let failed = |source| StartError::Write {
-            path: path.display().to_string(),
-            source,
-        };
-        std::fs::write(&path, host.environment_file(function)).map_err(failed)?;
-        console.say(format!(
-            "{binary} runs elsewhere: cargo lambda watch --invoke-address 127.0.0.1 -p {binary} --env-file {}",
-            path.display()
-        ));
-    }
-    Ok(())
-}
-
-fn url(address: SocketAddr) -> String {
-    format!("http://{address}")
 }
