@@ -8,6 +8,7 @@
 pub mod announce;
 pub mod checkout;
 pub mod cli;
+mod client;
 pub mod clock;
 pub mod console;
 pub mod counters;

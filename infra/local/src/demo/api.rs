@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::client::{CallError, Client, with_path};
 use super::play::{Endpoint, Event, NAME_PREFIX};
+use crate::client::{CallError, Client, with_path};
 
 /// The API of one deployment.
 pub(super) struct Api<'a> {

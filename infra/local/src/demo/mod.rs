@@ -7,7 +7,6 @@
 //! also a test of the whole system.
 
 mod api;
-mod client;
 mod play;
 mod print;
 mod story;
@@ -22,12 +21,12 @@ use tokio::time::Instant;
 use url::Url;
 
 use self::api::{Api, Status};
-use self::client::{Client, with_path};
 use self::play::{EVENTS, Endpoint, REPAIRED, cast};
 use self::print::{Printer, Tone};
 use self::story::{Followed, News};
+use crate::client::{Client, with_path};
 
-pub use self::client::CallError;
+pub use crate::client::CallError;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The play takes about ten seconds: the flaky endpoint's two waits.

@@ -49,18 +49,18 @@ pub enum CallError {
 
 /// Makes calls, over connections that it keeps.
 #[derive(Debug)]
-pub(super) struct Client(legacy::Client<HttpConnector, Full<Bytes>>);
+pub(crate) struct Client(legacy::Client<HttpConnector, Full<Bytes>>);
 
 impl Client {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(legacy::Client::builder(TokioExecutor::new()).build_http())
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, CallError> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, CallError> {
         self.call(Method::GET, url, None).await
     }
 
-    pub(super) async fn post<T: DeserializeOwned>(
+    pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         url: Url,
         body: &Value,
@@ -68,12 +68,12 @@ impl Client {
         self.call(Method::POST, url, Some(body)).await
     }
 
-    pub(super) async fn put(&self, url: Url, body: &Value) -> Result<(), CallError> {
+    pub(crate) async fn put(&self, url: Url, body: &Value) -> Result<(), CallError> {
         let _answer: Value = self.call(Method::PUT, url, Some(body)).await?;
         Ok(())
     }
 
-    pub(super) async fn delete(&self, url: Url) -> Result<(), CallError> {
+    pub(crate) async fn delete(&self, url: Url) -> Result<(), CallError> {
         let _answer: Value = self.call(Method::DELETE, url, None).await?;
         Ok(())
     }
@@ -133,7 +133,7 @@ impl Client {
 }
 
 /// The base with this path behind its own, and this query.
-pub(super) fn with_path(base: &Url, path: &str, query: Option<&str>) -> Url {
+pub(crate) fn with_path(base: &Url, path: &str, query: Option<&str>) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
     url.set_query(query);
