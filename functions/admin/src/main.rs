@@ -1,2 +1,24 @@
-//! stub
-fn main() {}
+//! The admin function: the management API.
+
+use std::sync::Arc;
+
+use admin::Admin;
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use hookpost_adapters::table::Store;
+use hookpost_adapters::{Config, RealWorld, api, aws, telemetry};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env()?;
+    telemetry::start(&config.log_level);
+    let sdk = aws::sdk_config().await?;
+    let store = Store::new(&sdk, &config);
+    store.warm_up().await;
+    let admin = Arc::new(Admin::new(store, RealWorld, config));
+    lambda_runtime::run(service_fn(|event: LambdaEvent<ApiGatewayV2httpRequest>| {
+        let admin = Arc::clone(&admin);
+        async move { Ok::<_, Error>(api::to_gateway(admin.handle(event.payload).await)) }
+    }))
+    .await
+}

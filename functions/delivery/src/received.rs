@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::SqsMessage;
-use hookpost_domain::Timestamp;
 use hookpost_domain::carrier::Message;
 
 /// One record of the batch.
@@ -13,8 +12,6 @@ pub(crate) struct Received {
     pub(crate) receipt: String,
     /// How often it has been received, this time included.
     pub(crate) receives: u32,
-    /// When SQS got it.
-    pub(crate) sent_at: Timestamp,
     /// What it says, or the raw body and why that cannot be read.
     pub(crate) message: Result<Message, (String, String)>,
 }
@@ -32,7 +29,6 @@ impl From<SqsMessage> for Received {
             receives: number("ApproximateReceiveCount")
                 .and_then(|count| u32::try_from(count).ok())
                 .unwrap_or(1),
-            sent_at: Timestamp::from_millis(number("SentTimestamp").unwrap_or_default()),
             message: Message::parse(&body).map_err(|reason| (body, reason)),
             message_id: record.message_id.unwrap_or_default(),
             receipt: record.receipt_handle.unwrap_or_default(),

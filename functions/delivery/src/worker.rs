@@ -136,7 +136,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         received: &Received,
         alike: u32,
     ) -> Result<Verdict, Error> {
-        let mut record = if carrier.may_have_a_record(received.receives, received.sent_at) {
+        let mut record = if carrier.may_have_a_record(received.receives, self.world.now()) {
             self.store.delivery(&carrier.delivery_id).await?
         } else {
             None

@@ -1,1 +1,162 @@
-//! stub
+//! Takes events in.
+//!
+//! Guarantees: 202 is answered only once the event is in DynamoDB and all of its deliveries are in
+//! SQS; any other answer has promised nothing; the same `Idempotency-Key` finishes what a broken
+//! call began, and never begins it twice.
+
+mod accept;
+mod directory;
+mod draft;
+
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use hookpost_adapters::api::{Call, Problem, Reply};
+use hookpost_adapters::table::Store;
+use hookpost_adapters::{Config, auth};
+use hookpost_domain::event::{MAX_BATCH, MAX_BATCH_BYTES};
+use hookpost_domain::ports::{DeliveryQueue, World};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use accept::{Accepted, Request};
+use directory::Directory;
+
+/// The largest body of a single event: its payload, escapes and all, and the rest.
+const MAX_EVENT_BYTES: usize = 1024 * 1024;
+
+/// The function, over the tables, the delivery queue `Q`, and clock and dice `W`.
+#[derive(Debug)]
+pub struct Ingest<Q, W> {
+    store: Store,
+    queues: Q,
+    world: W,
+    config: Config,
+    directory: Directory,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch {
+    events: Vec<Box<RawValue>>,
+}
+
+#[derive(Serialize)]
+struct BatchAnswer {
+    accepted: usize,
+    rejected: usize,
+    results: Vec<BatchResult>,
+}
+
+#[derive(Serialize)]
+struct BatchResult {
+    index: usize,
+    status: u16,
+    #[serde(flatten)]
+    outcome: BatchOutcome,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum BatchOutcome {
+    Accepted(Accepted),
+    Rejected { problem: Problem },
+}
+
+impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
+    /// A function that knows no endpoints yet.
+    pub fn new(store: Store, queues: Q, world: W, config: Config) -> Self {
+        Self {
+            store,
+            queues,
+            world,
+            config,
+            directory: Directory::default(),
+        }
+    }
+
+    /// Answers one HTTP call.
+    ///
+    /// # Errors
+    /// Problem details.
+    pub async fn handle(&self, request: ApiGatewayV2httpRequest) -> Result<Reply, Problem> {
+        let call = Call::from_gateway(request)?;
+        match (call.method.as_str(), call.segments().as_slice()) {
+            ("POST", ["events"]) => self.post_event(&call).await,
+            ("POST", ["events", "batch"]) => self.post_batch(&call).await,
+            (_, ["events", "batch"] | ["events"]) => Err(Problem::method_not_allowed("POST")),
+            _ => Err(Problem::not_found(
+                "this function serves POST /api/v1/events and /api/v1/events/batch",
+            )),
+        }
+    }
+
+    async fn post_event(&self, call: &Call) -> Result<Reply, Problem> {
+        let caller = auth::authenticate(call, &self.config)?;
+        if call.body.len() > MAX_EVENT_BYTES {
+            return Err(Problem::too_large("body", "must be at most 1 MiB"));
+        }
+        let draft = draft::read(&call.body)?;
+        let key = draft::header_key(call)?;
+        let request = Request::new(draft, key, &caller);
+        let mut answers = self.accept(vec![request]).await?;
+        match answers.pop() {
+            Some(Ok(accepted)) => Ok(Reply::json(202, &accepted)),
+            Some(Err(problem)) => Err(problem),
+            None => Err(Problem::bad_request("there is no event")),
+        }
+    }
+
+    async fn post_batch(&self, call: &Call) -> Result<Reply, Problem> {
+        let caller = auth::authenticate(call, &self.config)?;
+        if call.body.len() > MAX_BATCH_BYTES {
+            return Err(Problem::too_large(
+                "body",
+                "must be at most 2.5 MiB for a batch",
+            ));
+        }
+        let batch: Batch = call.json()?;
+        if batch.events.is_empty() || batch.events.len() > MAX_BATCH {
+            let rule = "must list 1 to 100 events";
+            return Err(Problem::invalid(&hookpost_domain::Invalid::new(
+                "events", rule,
+            )));
+        }
+        let mut results: Vec<Option<Result<Accepted, Problem>>> = Vec::new();
+        let mut requests = Vec::new();
+        for raw in &batch.events {
+            match draft::read(raw.get().as_bytes()) {
+                Ok(draft) => {
+                    requests.push(Request::new(draft, None, &caller));
+                    results.push(None);
+                }
+                Err(problem) => results.push(Some(Err(problem))),
+            }
+        }
+        let mut answers = self.accept(requests).await?.into_iter();
+        let results: Vec<BatchResult> = results
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, done)| {
+                let result = done.or_else(|| answers.next())?;
+                let (status, outcome) = match result {
+                    Ok(accepted) => (202, BatchOutcome::Accepted(accepted)),
+                    Err(problem) => {
+                        let problem = problem.within(&format!("events[{index}]"));
+                        (problem.status, BatchOutcome::Rejected { problem })
+                    }
+                };
+                Some(BatchResult {
+                    index,
+                    status,
+                    outcome,
+                })
+            })
+            .collect();
+        let accepted = results.iter().filter(|result| result.status == 202).count();
+        let answer = BatchAnswer {
+            accepted,
+            rejected: results.len() - accepted,
+            results,
+        };
+        Ok(Reply::json(if accepted > 0 { 202 } else { 422 }, &answer))
+    }
+}

@@ -1,1 +1,78 @@
-//! stub
+//! Puts dead letters back, and sees to it that what was given up becomes one.
+//!
+//! Guarantees: a dead letter is replayed by writing its record first, in a new cycle, and then
+//! sending; a message of an older cycle is dropped wherever it turns up, so that no two replays
+//! (from the API, by filter, by the console's redrive) double each other.
+
+mod bury;
+mod http;
+mod input;
+mod job;
+
+use std::time::{Duration, SystemTime};
+
+use hookpost_adapters::Config;
+use hookpost_adapters::api;
+use hookpost_adapters::queue::Queues;
+use hookpost_adapters::table::Store;
+use hookpost_domain::Timestamp;
+use hookpost_domain::ports::World;
+use serde_json::{Value, json};
+
+use input::{Input, Unreadable};
+
+/// The function, over the tables, the queues, and clock and dice `W`.
+#[derive(Debug)]
+pub struct Replay<W> {
+    store: Store,
+    queues: Queues,
+    world: W,
+    config: Config,
+}
+
+/// Time that is kept for the last writes before the function's own time-out.
+const MARGIN: Duration = Duration::from_secs(10);
+
+impl<W: World> Replay<W> {
+    /// A function over these.
+    pub fn new(store: Store, queues: Queues, world: W, config: Config) -> Self {
+        Self {
+            store,
+            queues,
+            world,
+            config,
+        }
+    }
+
+    /// Does what `payload` asks for: an HTTP call, a batch of the `exhausted` queue, the
+    /// schedule's `{"resume": true}`, or `{"replay": {...}}` as the console's Test button sends it.
+    ///
+    /// # Errors
+    /// The payload is none of these, or what it asks for is not valid; for the console to show.
+    pub async fn handle(&self, payload: Value, deadline: SystemTime) -> Result<Value, Unreadable> {
+        let stop_at = Timestamp::from_millis(
+            Timestamp::from(deadline)
+                .as_millis()
+                .saturating_sub(millis(MARGIN)),
+        );
+        match Input::read(payload)? {
+            Input::Http(request) => Ok(to_value(&api::to_gateway(
+                self.answer(*request, stop_at).await,
+            ))),
+            Input::Exhausted(event) => Ok(to_value(&self.bury_all(event).await)),
+            Input::Resume => Ok(json!({ "resumed": self.resume_jobs(stop_at).await? })),
+            Input::Replay(order) => {
+                let tenant = order.tenant.clone().unwrap_or_default();
+                Ok(self.start_job(order, tenant, stop_at).await?.shown())
+            }
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn to_value(answer: &impl serde::Serialize) -> Value {
+    serde_json::to_value(answer).unwrap_or_default()
+}

@@ -1,2 +1,30 @@
-//! stub
-fn main() {}
+//! The replay function: dead letters back to the queue, and exhausted deliveries to the dead-letter
+//! queue.
+
+use std::sync::Arc;
+
+use hookpost_adapters::queue::Queues;
+use hookpost_adapters::table::Store;
+use hookpost_adapters::{Config, RealWorld, aws, telemetry};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use replay::Replay;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env()?;
+    telemetry::start(&config.log_level);
+    let sdk = aws::sdk_config().await?;
+    let (store, queues) = (Store::new(&sdk, &config), Queues::new(&sdk, &config));
+    let replay = Arc::new(Replay::new(store, queues, RealWorld, config));
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+        let replay = Arc::clone(&replay);
+        async move {
+            replay
+                .handle(event.payload, event.context.deadline())
+                .await
+                .map_err(Error::from)
+        }
+    }))
+    .await
+}

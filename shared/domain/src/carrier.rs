@@ -77,15 +77,33 @@ impl Carrier {
         Self::of(event, &fresh, resend, now)
     }
 
+    /// The message for a delivery that is put back from the table: the event is read when it is
+    /// carried out.
+    pub fn pointing(delivery: &Delivery, now: Timestamp) -> Self {
+        Self {
+            v: VERSION,
+            delivery_id: delivery.id.clone(),
+            tenant: delivery.tenant.clone(),
+            endpoint_id: delivery.id.endpoint.clone(),
+            event_id: delivery.id.event,
+            event_type: delivery.event_type.clone(),
+            timestamp: delivery.id.event.time(),
+            cycle: delivery.cycle,
+            release: delivery.release,
+            sent_at: now,
+            resend: true,
+            payload: None,
+        }
+    }
+
     /// Whether a record may exist already, so that it has to be read before anything is sent. The
-    /// first message of a delivery, received for the first time and soon, needs no read: at worst
-    /// its write meets a record and loses.
-    pub fn may_have_a_record(&self, receives: u32, sent_timestamp: Timestamp) -> bool {
+    /// first message of a delivery, received for the first time and before anybody looks for it,
+    /// needs no read: at worst its write meets a record and loses.
+    pub fn may_have_a_record(&self, receives: u32, now: Timestamp) -> bool {
         self.resend
             || receives > 1
             || (self.cycle, self.release) != (0, 0)
-            || sent_timestamp.as_millis()
-                > self.sent_at.as_millis().saturating_add(SEND_TOLERANCE_MS)
+            || now.since(self.sent_at) > READ_AFTER
     }
 }
 
@@ -266,6 +284,10 @@ impl LastWord {
         sent_timestamp.as_millis() > sent.saturating_add(SEND_TOLERANCE_MS)
     }
 }
+
+/// A message older than this has its record read first: the sweeper looks for deliveries that have
+/// none after 15 minutes, and may have sent another.
+pub const READ_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// How much later than the sender's clock SQS may date a message that was just sent: more than a
 /// send's time-out.

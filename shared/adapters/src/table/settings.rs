@@ -64,6 +64,25 @@ pub struct ReplayJob {
     pub version: u64,
 }
 
+impl ReplayJob {
+    /// The job as the API shows it.
+    pub fn shown(&self) -> serde_json::Value {
+        serde_json::json!({
+            "id": self.id,
+            "tenant": self.tenant,
+            "status": if self.finished_at.is_some() { "finished" } else { "running" },
+            "filter": self.filter,
+            "dry_run": self.dry_run,
+            "rate_per_second": self.rate_per_second,
+            "examined": self.examined,
+            "matched": self.matched,
+            "replayed": self.replayed,
+            "created_at": self.created_at,
+            "finished_at": self.finished_at,
+        })
+    }
+}
+
 impl ports::Holding for Store {
     async fn note_holding(
         &self,

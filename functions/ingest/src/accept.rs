@@ -1,0 +1,268 @@
+//! From checked drafts to stored events and sent messages.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use hookpost_adapters::api::Problem;
+use hookpost_adapters::auth::Caller;
+use hookpost_adapters::table::Claim;
+use hookpost_adapters::world::random_bytes;
+use hookpost_domain::carrier::{Carrier, FanOut, VERSION};
+use hookpost_domain::endpoint::Endpoint;
+use hookpost_domain::event::{CheckedDraft, Event};
+use hookpost_domain::matching::EventType;
+use hookpost_domain::ports::{DeliveryQueue, Error, Events, Outgoing, World};
+use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
+use serde::Serialize;
+
+use crate::Ingest;
+
+/// Events that match more endpoints than this are fanned out in the background, this many a
+/// message.
+const FAN_OUT_ABOVE: usize = 100;
+
+/// One event to accept.
+#[derive(Debug)]
+pub(crate) struct Request {
+    draft: CheckedDraft,
+    tenant: TenantId,
+    /// The idempotency key: the header's, or the caller's own id of the event.
+    key: Option<String>,
+}
+
+impl Request {
+    pub(crate) fn new(draft: CheckedDraft, header_key: Option<String>, caller: &Caller) -> Self {
+        let tenant = draft
+            .tenant
+            .clone()
+            .unwrap_or_else(|| caller.tenant.clone());
+        let alias_key = || draft.alias.as_ref().map(|alias| format!("id:{alias}"));
+        let key = header_key
+            .map(|key| format!("key:{key}"))
+            .or_else(alias_key);
+        Self { draft, tenant, key }
+    }
+}
+
+/// The answer for an event that was accepted.
+#[derive(Debug, Serialize)]
+pub(crate) struct Accepted {
+    id: EventId,
+    event_type: EventType,
+    tenant: TenantId,
+    timestamp: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias: Option<String>,
+    /// Whether an earlier call with the same key had been accepted already.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    duplicate: bool,
+    deliveries: Vec<AcceptedDelivery>,
+}
+
+#[derive(Debug, Serialize)]
+struct AcceptedDelivery {
+    id: DeliveryId,
+    endpoint_id: EndpointId,
+}
+
+impl Accepted {
+    fn of(event: &Event, duplicate: bool) -> Self {
+        let delivery = |endpoint: &EndpointId| AcceptedDelivery {
+            id: DeliveryId {
+                event: event.id,
+                endpoint: endpoint.clone(),
+            },
+            endpoint_id: endpoint.clone(),
+        };
+        Self {
+            id: event.id,
+            event_type: event.event_type.clone(),
+            tenant: event.tenant.clone(),
+            timestamp: event.accepted_at(),
+            alias: event.alias.clone(),
+            duplicate,
+            deliveries: event.endpoints.iter().map(delivery).collect(),
+        }
+    }
+}
+
+/// What there is to do for one request.
+enum Task {
+    /// Nothing: it had been done.
+    Done(Event),
+    /// It cannot be.
+    Refused(Problem),
+    /// Store, if it is not, and send.
+    Send {
+        event: Event,
+        stored: bool,
+        repeat: bool,
+        key: Option<String>,
+    },
+}
+
+impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
+    /// Accepts events: each is answered for itself; an error means that nothing was promised for
+    /// any.
+    pub(crate) async fn accept(
+        &self,
+        requests: Vec<Request>,
+    ) -> Result<Vec<Result<Accepted, Problem>>, Error> {
+        let mut tasks =
+            try_join_all(requests.into_iter().map(|request| self.task(request))).await?;
+        self.refuse_twins(&mut tasks);
+        let fresh: Vec<Event> = tasks.iter().filter_map(Task::to_store).cloned().collect();
+        if !fresh.is_empty() {
+            self.store.store_events(&fresh).await?;
+        }
+        let now = self.world.now();
+        let mut messages = Vec::new();
+        for task in &tasks {
+            if let Task::Send { event, repeat, .. } = task {
+                messages.extend(self.messages(event, *repeat, now).await?);
+            }
+        }
+        if !messages.is_empty() {
+            self.queues.send(messages).await?;
+        }
+        let sent = tasks.iter().filter_map(|task| match task {
+            Task::Send {
+                event,
+                key: Some(key),
+                ..
+            } => Some(self.store.mark_sent(&event.tenant, key, event.id)),
+            Task::Send { .. } | Task::Done(_) | Task::Refused(_) => None,
+        });
+        try_join_all(sent).await?;
+        Ok(tasks.into_iter().map(Task::answer).collect())
+    }
+
+    async fn task(&self, request: Request) -> Result<Task, Error> {
+        let Request { draft, tenant, key } = request;
+        let now = self.world.now();
+        let id = EventId::generate(now, random_bytes());
+        let mut repeated = None;
+        if let Some(key) = &key {
+            let fingerprint = draft.fingerprint();
+            if let Claim::Known(known) = self
+                .store
+                .claim(&tenant, key, id, &fingerprint, now)
+                .await?
+            {
+                if known.fingerprint != fingerprint {
+                    return Ok(Task::Refused(Problem::conflict(
+                        "this Idempotency-Key (or event id) was used with another type or payload in the last 24 hours",
+                    )));
+                }
+                if let Some(event) = self.store.event(&tenant, known.event).await? {
+                    return Ok(match known.sent {
+                        true => Task::Done(event),
+                        false => Task::Send {
+                            event,
+                            stored: true,
+                            repeat: true,
+                            key: Some(key.clone()),
+                        },
+                    });
+                }
+                repeated = Some(known.event);
+            }
+        }
+        let known = self.directory.endpoints(&self.store, &tenant, now).await?;
+        let wanting = known
+            .iter()
+            .filter(|endpoint| endpoint.wants(&draft.event_type));
+        let endpoints = wanting.map(|endpoint| endpoint.id.clone()).collect();
+        let event = Event {
+            id: repeated.unwrap_or(id),
+            tenant,
+            event_type: draft.event_type,
+            payload: draft.payload,
+            alias: draft.alias,
+            endpoints,
+        };
+        Ok(Task::Send {
+            event,
+            stored: false,
+            repeat: repeated.is_some(),
+            key,
+        })
+    }
+
+    /// The same key twice in one batch: the second is a repeat of the first.
+    fn refuse_twins(&self, tasks: &mut [Task]) {
+        let mut seen = std::collections::HashSet::new();
+        for task in tasks {
+            let Task::Send {
+                event,
+                key: Some(_),
+                ..
+            } = task
+            else {
+                continue;
+            };
+            if !seen.insert(event.id) {
+                *task = Task::Done(event.clone());
+            }
+        }
+    }
+
+    async fn messages(
+        &self,
+        event: &Event,
+        resend: bool,
+        now: Timestamp,
+    ) -> Result<Vec<(Outgoing, Duration)>, Error> {
+        if event.endpoints.len() > FAN_OUT_ABOVE {
+            let ranges = (0..event.endpoints.len())
+                .step_by(FAN_OUT_ABOVE)
+                .map(|from| FanOut {
+                    v: VERSION,
+                    fan_out: event.id,
+                    tenant: event.tenant.clone(),
+                    from,
+                    to: (from + FAN_OUT_ABOVE).min(event.endpoints.len()),
+                });
+            return Ok(ranges
+                .map(|range| (Outgoing::FanOut(range), Duration::ZERO))
+                .collect());
+        }
+        let known = self
+            .directory
+            .endpoints(&self.store, &event.tenant, now)
+            .await?;
+        let delay = |id: &EndpointId| {
+            let endpoint = known.iter().find(|endpoint| endpoint.id == *id);
+            let policy = endpoint.and_then(|endpoint: &Endpoint| endpoint.retry.as_ref());
+            policy
+                .unwrap_or(&self.config.retry)
+                .first_delay(self.world.roll())
+        };
+        let message = |id: &EndpointId| {
+            let carrier = Carrier::first(event, id, resend, now);
+            (Outgoing::Deliver(Box::new(carrier)), delay(id))
+        };
+        Ok(event.endpoints.iter().map(message).collect())
+    }
+}
+
+impl Task {
+    fn to_store(&self) -> Option<&Event> {
+        match self {
+            Self::Send {
+                event,
+                stored: false,
+                ..
+            } => Some(event),
+            Self::Send { .. } | Self::Done(_) | Self::Refused(_) => None,
+        }
+    }
+
+    fn answer(self) -> Result<Accepted, Problem> {
+        match self {
+            Self::Done(event) => Ok(Accepted::of(&event, true)),
+            Self::Send { event, repeat, .. } => Ok(Accepted::of(&event, repeat)),
+            Self::Refused(problem) => Err(problem),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `POST /api/v1/replays` and `POST /api/v1/dead-letters/{id}/replay`.
+
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use hookpost_adapters::api::{Call, Problem, Reply};
+use hookpost_adapters::auth::{self, Caller};
+use hookpost_domain::carrier::Carrier;
+use hookpost_domain::delivery::{Delivery, Status};
+use hookpost_domain::ports::{Deliveries, DeliveryQueue, Outgoing, World, Write};
+use hookpost_domain::{DeliveryId, Timestamp};
+use serde_json::json;
+
+use crate::Replay;
+use crate::input::{Order, Unreadable};
+
+/// How long a caller is kept waiting before the rest is done in the background.
+const ANSWER_WITHIN_MS: u64 = 10_000;
+
+impl<W: World> Replay<W> {
+    pub(crate) async fn answer(
+        &self,
+        request: ApiGatewayV2httpRequest,
+        stop_at: Timestamp,
+    ) -> Result<Reply, Problem> {
+        let call = Call::from_gateway(request)?;
+        let caller = auth::authenticate(&call, &self.config)?;
+        match (call.method.as_str(), call.segments().as_slice()) {
+            ("POST", ["replays"]) => self.post_replay(&call, caller, stop_at).await,
+            ("POST", ["dead-letters" | "dlq", id, "replay"]) => self.replay_one(&caller, id).await,
+            (_, ["replays"] | ["dead-letters" | "dlq", _, "replay"]) => {
+                Err(Problem::method_not_allowed("POST"))
+            }
+            _ => Err(Problem::not_found(format!(
+                "no resource is at {}",
+                call.path
+            ))),
+        }
+    }
+
+    async fn post_replay(
+        &self,
+        call: &Call,
+        caller: Caller,
+        stop_at: Timestamp,
+    ) -> Result<Reply, Problem> {
+        let order: Order = call.json()?;
+        order.check()?;
+        let answer_by = Timestamp::from_millis(self.world.now().as_millis() + ANSWER_WITHIN_MS);
+        let tenant = order.tenant.clone().unwrap_or(caller.tenant);
+        let job = match self.start_job(order, tenant, stop_at.min(answer_by)).await {
+            Ok(job) => job,
+            Err(Unreadable::Invalid(invalid)) => return Err(Problem::invalid(&invalid)),
+            Err(Unreadable::Unavailable(error)) => return Err(Problem::unavailable(&error)),
+            Err(error @ (Unreadable::Unknown | Unreadable::Shape(_))) => {
+                return Err(Problem::bad_request(error.to_string()));
+            }
+        };
+        Ok(Reply::json(202, &job.shown())
+            .with_header("location", format!("/api/v1/replays/{}", job.id)))
+    }
+
+    async fn replay_one(&self, caller: &Caller, id: &str) -> Result<Reply, Problem> {
+        let missing = || Problem::not_found("no dead letter has this id");
+        let id: DeliveryId = id.parse().map_err(|_| missing())?;
+        let mine = |delivery: &Delivery| delivery.tenant == caller.tenant;
+        let delivery = self
+            .store
+            .delivery(&id)
+            .await?
+            .filter(mine)
+            .ok_or_else(missing)?;
+        if !matches!(delivery.status, Status::Dead { .. }) {
+            return Err(Problem::conflict(format!(
+                "this delivery is {}, not dead",
+                delivery.status_name()
+            )));
+        }
+        let now = self.world.now();
+        let next = delivery.replayed(now);
+        if let Write::Lost(_) = self.store.store_delivery(&next, delivery.version).await? {
+            return Err(Problem::conflict(
+                "this delivery is being replayed by somebody else",
+            ));
+        }
+        let carrier = Carrier::pointing(&next, now);
+        self.queues
+            .send(vec![(
+                Outgoing::Deliver(Box::new(carrier)),
+                std::time::Duration::ZERO,
+            )])
+            .await?;
+        tracing::info!(delivery.id = %next.id, cycle = next.cycle, "replayed");
+        let shown =
+            json!({ "delivery_id": next.id, "status": next.status_name(), "cycle": next.cycle });
+        Ok(Reply::json(202, &shown)
+            .with_header("location", format!("/api/v1/deliveries/{}", next.id)))
+    }
+}
