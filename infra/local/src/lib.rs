@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod http;
 pub mod lambda;
 mod log_line;
+pub mod metrics;
 pub mod permissions;
 pub mod poller;
 pub mod queues;
