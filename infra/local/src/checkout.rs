@@ -109,12 +109,14 @@ async fn build(
     let profile = if folder == "debug" { "dev" } else { folder };
     console.say(format!("building {} ({profile})", names.join(", ")));
     console.flush();
+    let quietly = console.is_quiet().then_some("--quiet");
     // Under `cargo run` the variable names the very cargo.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
         .current_dir(root)
-        .args(["build", "--profile", profile, "--quiet"])
+        .args(["build", "--profile", profile])
+        .args(quietly)
         .arg("--target-dir")
         .arg(beside.parent().unwrap_or(beside))
         .kill_on_drop(true);

@@ -108,6 +108,11 @@ impl Console {
         });
     }
 
+    /// Whether what is said in passing is left out.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Whether the terminal shows colours.
     pub fn colour(&self) -> bool {
         self.colour

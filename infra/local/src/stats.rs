@@ -93,6 +93,7 @@ impl Stats {
             "functions": shared.host.stats(),
             "dynamodb": shared.dynamodb_counters.all(),
             "sqs": shared.sqs_counters.all(),
+            "metrics": shared.host.metrics().all(),
         })
     }
 

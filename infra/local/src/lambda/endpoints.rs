@@ -75,11 +75,13 @@ async fn runtime(
             let work = match function.next(instance) {
                 Some(Next::Now(work)) => Some(work),
                 Some(Next::Later(work)) => work.await.ok(),
-                None => None,
+                // A process of an earlier run: the answer ends it.
+                None => return not_found(),
             };
             match work {
                 Some(work) => hand_out(&function.arn, work),
-                None => message(StatusCode::GONE, "this instance is ending"),
+                // It is about to be killed, as on AWS in the middle of its call.
+                None => std::future::pending().await,
             }
         }
         (&Method::POST, ["invocation", request_id, how @ ("response" | "error")]) => {

@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::console::Console;
 use crate::http::Client;
+use crate::metrics::Metrics;
 use crate::template;
 use pool::Function;
 pub use tally::FunctionStats;
@@ -78,6 +79,7 @@ struct Shared {
     functions: Vec<Arc<Function>>,
     setting: HostSetting,
     console: Console,
+    metrics: Metrics,
     client: Client,
     ending: watch::Sender<bool>,
 }
@@ -99,6 +101,7 @@ impl Host {
                 functions,
                 setting,
                 console,
+                metrics: Metrics::default(),
                 client,
                 ending: watch::Sender::new(false),
             }),
@@ -228,8 +231,14 @@ impl Host {
             .collect()
     }
 
+    /// What the functions wrote in embedded metric format.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
     /// Counts from zero again.
     pub fn reset_stats(&self) {
+        self.shared.metrics.reset();
         for function in &self.shared.functions {
             function.reset_stats();
         }

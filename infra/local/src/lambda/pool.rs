@@ -141,7 +141,7 @@ impl Function {
                 );
                 instance.state = State::Idle { since: now };
             }
-            State::Ending => return None,
+            State::Ending => return Some(Next::Later(oneshot::channel().1)),
         }
         // The same instance may ask twice if its connection broke.
         pool.idle.retain(|(idle, _)| *idle != id);

@@ -10,6 +10,7 @@ use super::Host;
 use super::instance::Job;
 use super::pool::{Function, Slot};
 use crate::console::Console;
+use crate::metrics::Metrics;
 use crate::usage;
 
 impl Host {
@@ -69,11 +70,12 @@ impl Host {
             .spawn()?;
         let console = &self.shared.console;
         let name = &function.binary;
+        let metrics = &self.shared.metrics;
         if let Some(out) = child.stdout.take() {
-            tokio::spawn(pass_on(out, name.clone(), console.clone()));
+            tokio::spawn(pass_on(out, name.clone(), console.clone(), metrics.clone()));
         }
         if let Some(err) = child.stderr.take() {
-            tokio::spawn(pass_on(err, name.clone(), console.clone()));
+            tokio::spawn(pass_on(err, name.clone(), console.clone(), metrics.clone()));
         }
         Ok(child)
     }
@@ -103,10 +105,16 @@ impl Host {
     }
 }
 
-async fn pass_on(output: impl AsyncRead + Unpin, function: String, console: Console) {
+async fn pass_on(
+    output: impl AsyncRead + Unpin,
+    function: String,
+    console: Console,
+    metrics: Metrics,
+) {
     let mut lines = BufReader::new(output).lines();
     // What is not UTF-8 ends the reading of this stream, not the function.
     while let Ok(Some(line)) = lines.next_line().await {
+        metrics.note(&line);
         console.function(&function, &line);
     }
 }
