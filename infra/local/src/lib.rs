@@ -6,6 +6,7 @@
 //! variable or route shows before a deploy.
 
 pub mod announce;
+pub mod bench;
 pub mod checkout;
 pub mod cli;
 mod client;

@@ -45,7 +45,7 @@ pub(super) struct Delivery {
     pub(super) attempt_log: Vec<Attempt>,
     #[serde(default)]
     pub(super) next_attempt_at: Option<Value>,
-    #[serde(default)]
+    #[serde(default, alias = "reason")]
     pub(super) dead_reason: Option<String>,
 }
 

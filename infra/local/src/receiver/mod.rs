@@ -71,6 +71,8 @@ const STOPPING: Duration = Duration::from_millis(250);
 pub struct Settings {
     /// Whether requests are recorded at all; counts are kept in any case.
     pub record: bool,
+    /// Whether the way from a payload's `sent_at_us` to here is measured.
+    pub measure: bool,
     /// How many requests are kept.
     pub max_requests: usize,
     /// How many bytes the kept requests may take.
@@ -85,6 +87,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             record: true,
+            measure: false,
             max_requests: 20_000,
             max_bytes: 64 * 1024 * 1024,
             max_body_bytes: 4 * 1024 * 1024,
@@ -128,7 +131,7 @@ impl Receiver {
         Self(Arc::new(State {
             settings,
             recording: settings.record.into(),
-            measuring: false.into(),
+            measuring: settings.measure.into(),
             record: Record::new(settings.max_requests, settings.max_bytes),
             tallies: Tallies::default(),
             repeats: Repeats::default(),
