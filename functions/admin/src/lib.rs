@@ -77,17 +77,17 @@ impl<W: World> Admin<W> {
             ("DELETE", ["endpoints", id]) => self.delete_endpoint(caller, id).await,
             (_, ["endpoints", _]) => Err(Problem::method_not_allowed("GET, PATCH, DELETE")),
             ("GET", ["endpoints", id, "health"]) => self.endpoint_health(caller, id).await,
-            (_, ["endpoints", _, "health"]) => Err(Problem::method_not_allowed("GET")),
             ("GET", ["events", id]) => self.get_event(caller, id).await,
-            (_, ["events", _]) => Err(Problem::method_not_allowed("GET")),
             ("GET", ["deliveries", id]) => self.get_delivery(caller, id).await,
-            (_, ["deliveries", _]) => Err(Problem::method_not_allowed("GET")),
             ("GET", ["dead-letters"]) => self.list_dead_letters(call, caller).await,
-            (_, ["dead-letters"]) => Err(Problem::method_not_allowed("GET")),
             ("GET", ["dead-letters", id]) => self.get_dead_letter(caller, id).await,
-            (_, ["dead-letters", _]) => Err(Problem::method_not_allowed("GET")),
             ("GET", ["replays", id]) => self.get_replay(caller, id).await,
-            (_, ["replays", _]) => Err(Problem::method_not_allowed("GET")),
+            (
+                _,
+                ["dead-letters"]
+                | ["endpoints", _, "health"]
+                | ["events" | "deliveries" | "dead-letters" | "replays", _],
+            ) => Err(Problem::method_not_allowed("GET")),
             _ => Err(Problem::not_found(format!(
                 "no resource is at {}",
                 call.path

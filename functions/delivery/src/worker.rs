@@ -207,18 +207,12 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 step: Step::Complete,
             }));
         };
-        let payload = match &carrier.payload {
-            Some(payload) => payload.clone(),
-            None => match self.store.event(tenant, carrier.event_id).await? {
-                Some(event) => event.payload,
-                None => {
-                    let dead = delivery.dead(DeadReason::EventMissing, now);
-                    return Ok(Err(Settled {
-                        delivery: dead,
-                        step: Step::Exhaust,
-                    }));
-                }
-            },
+        let Some(payload) = self.payload(carrier).await? else {
+            let delivery = delivery.dead(DeadReason::EventMissing, now);
+            return Ok(Err(Settled {
+                delivery,
+                step: Step::Exhaust,
+            }));
         };
         let probe = match self.gate(&page, &delivery, &endpoint, &health, now).await? {
             Passage::Free => {
@@ -244,6 +238,15 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             },
             payload,
         )))
+    }
+
+    /// The payload: from the message, or from the event. `None` if the event is gone.
+    async fn payload(&self, carrier: &Carrier) -> Result<Option<Box<RawValue>>, Error> {
+        if let Some(payload) = &carrier.payload {
+            return Ok(Some(payload.clone()));
+        }
+        let event = self.store.event(&carrier.tenant, carrier.event_id).await?;
+        Ok(event.map(|event| event.payload))
     }
 
     async fn gate(
@@ -398,7 +401,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                     return self.step(carrier, &settled, Some(payload), received).await;
                 }
                 Write::Lost(other) => {
-                    current = other.unwrap_or_else(|| Delivery::unwritten(carrier))
+                    current = other.unwrap_or_else(|| Delivery::unwritten(carrier));
                 }
             }
         }

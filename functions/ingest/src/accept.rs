@@ -110,7 +110,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
     ) -> Result<Vec<Result<Accepted, Problem>>, Error> {
         let mut tasks =
             try_join_all(requests.into_iter().map(|request| self.task(request))).await?;
-        self.refuse_twins(&mut tasks);
+        refuse_twins(&mut tasks);
         let fresh: Vec<Event> = tasks.iter().filter_map(Task::to_store).cloned().collect();
         if !fresh.is_empty() {
             self.store.store_events(&fresh).await?;
@@ -155,14 +155,15 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
                     )));
                 }
                 if let Some(event) = self.store.event(&tenant, known.event).await? {
-                    return Ok(match known.sent {
-                        true => Task::Done(event),
-                        false => Task::Send {
+                    return Ok(if known.sent {
+                        Task::Done(event)
+                    } else {
+                        Task::Send {
                             event,
                             stored: true,
                             repeat: true,
                             key: Some(key.clone()),
-                        },
+                        }
                     });
                 }
                 repeated = Some(known.event);
@@ -187,24 +188,6 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
             repeat: repeated.is_some(),
             key,
         })
-    }
-
-    /// The same key twice in one batch: the second is a repeat of the first.
-    fn refuse_twins(&self, tasks: &mut [Task]) {
-        let mut seen = std::collections::HashSet::new();
-        for task in tasks {
-            let Task::Send {
-                event,
-                key: Some(_),
-                ..
-            } = task
-            else {
-                continue;
-            };
-            if !seen.insert(event.id) {
-                *task = Task::Done(event.clone());
-            }
-        }
     }
 
     async fn messages(
@@ -243,6 +226,24 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
             (Outgoing::Deliver(Box::new(carrier)), delay(id))
         };
         Ok(event.endpoints.iter().map(message).collect())
+    }
+}
+
+/// The same key twice in one batch: the second is a repeat of the first.
+fn refuse_twins(tasks: &mut [Task]) {
+    let mut seen = std::collections::HashSet::new();
+    for task in tasks {
+        let Task::Send {
+            event,
+            key: Some(_),
+            ..
+        } = task
+        else {
+            continue;
+        };
+        if !seen.insert(event.id) {
+            *task = Task::Done(event.clone());
+        }
     }
 }
 

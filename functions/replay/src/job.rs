@@ -100,13 +100,10 @@ impl<W: World> Replay<W> {
             let (ids, next) = self.page(job).await?;
             match self.replay_page(job, &ids).await? {
                 Pace::Spent => return self.pause(job).await,
-                Pace::On => match next {
-                    Some(last) => job.after = Some(last),
-                    None => {
-                        job.shard += 1;
-                        job.after = None;
-                    }
-                },
+                Pace::On => {
+                    job.shard += u8::from(next.is_none());
+                    job.after = next;
+                }
             }
             job.leased_until = self.world.now().after(LEASE);
             if job.shard < DELIVERY_SHARDS && !self.save(job).await? {

@@ -343,6 +343,6 @@ pub fn to_gateway(outcome: Result<Reply, Problem>) -> ApiGatewayV2httpResponse {
     let mut response = ApiGatewayV2httpResponse::default();
     response.status_code = reply.status.into();
     response.headers = headers;
-    response.body = (!reply.body.is_empty()).then(|| Body::Text(reply.body));
+    response.body = (!reply.body.is_empty()).then_some(Body::Text(reply.body));
     response
 }

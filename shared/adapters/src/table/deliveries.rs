@@ -164,7 +164,7 @@ fn from_item(item: &Item) -> Result<Delivery, Error> {
             id: id.clone(),
         })
     };
-    read().map_err(|what| damaged("deliveries", &id, what))
+    read().map_err(|what| damaged("deliveries", id.to_string(), what))
 }
 
 fn dead_reason(text: &str) -> Result<DeadReason, String> {
@@ -362,10 +362,9 @@ mod tests {
     }
 
     fn size(item: &Item) -> usize {
-        let value = |value: &AttributeValue| match value {
-            AttributeValue::S(text) => text.len(),
-            AttributeValue::N(digits) => digits.len() / 2 + 1,
-            _ => 0,
+        let value = |value: &AttributeValue| {
+            let text = value.as_s().or_else(|_| value.as_n());
+            text.map_or(0, String::len)
         };
         item.iter().map(|(name, v)| name.len() + value(v)).sum()
     }

@@ -264,7 +264,7 @@ impl Store {
             .table_name(&self.tables.endpoints)
             .set_key(Some(key(tenant, VERSION_KEY)))
             .update_expression("ADD n :one")
-            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":one", n(1u8))
             .build()
             .map_err(|error| Error {
                 call: "count a change",

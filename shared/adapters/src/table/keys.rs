@@ -43,14 +43,17 @@ pub(super) async fn versioned_put(
     };
     match lost(&error) {
         None => Err(failed(call)(error)),
-        Some(Some(other)) if other.get("w") == Some(&mark) => Ok(Write::Won),
-        Some(other) => Ok(Write::Lost(other)),
+        Some(other) if other.get("w") == Some(&mark) => Ok(Write::Won),
+        Some(other) => Ok(Write::Lost(Some(other).filter(|other| !other.is_empty()))),
     }
 }
 
-fn lost<R>(error: &SdkError<PutItemError, R>) -> Option<Option<Item>> {
+/// The item that was there instead (empty if none was), if the condition did not hold.
+fn lost<R>(error: &SdkError<PutItemError, R>) -> Option<Item> {
     match error.as_service_error() {
-        Some(PutItemError::ConditionalCheckFailedException(failure)) => Some(failure.item.clone()),
+        Some(PutItemError::ConditionalCheckFailedException(failure)) => {
+            Some(failure.item.clone().unwrap_or_default())
+        }
         Some(_) | None => None,
     }
 }
@@ -121,7 +124,6 @@ impl Store {
         let Some(other) = lost(&error) else {
             return Err(failed("PutItem keys")(error));
         };
-        let other = other.unwrap_or_default();
         let read = || -> Result<IdempotencyKey, String> {
             Ok(IdempotencyKey {
                 event: other
@@ -132,7 +134,7 @@ impl Store {
                 sent: other.contains_key("sent"),
             })
         };
-        let known = read().map_err(|what| damaged("keys", &pk, what))?;
+        let known = read().map_err(|what| damaged("keys", &*pk, what))?;
         // Our own first try, whose answer was lost.
         if known.event == event {
             return Ok(Claim::New);
@@ -156,7 +158,7 @@ impl Store {
             .key("pk", s(idempotency_pk(tenant, key)))
             .update_expression("SET sent = :yes")
             .condition_expression("event_id = :event")
-            .expression_attribute_values(":yes", n(1))
+            .expression_attribute_values(":yes", n(1u8))
             .expression_attribute_values(":event", s(event.to_string()))
             .send()
             .await

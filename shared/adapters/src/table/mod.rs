@@ -85,11 +85,11 @@ where
     }
 }
 
-fn damaged(table: &'static str, key: impl ToString, what: impl ToString) -> Error {
+fn damaged(table: &'static str, key: impl Into<String>, what: impl Into<String>) -> Error {
     let source = Damaged {
         table,
-        key: key.to_string(),
-        what: what.to_string(),
+        key: key.into(),
+        what: what.into(),
     };
     Error {
         call: "reading an item",
