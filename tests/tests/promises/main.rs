@@ -1,0 +1,10 @@
+//! What Hookpost promises, held against the running system: a module a promise.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails where it stands"
+)]
+
+mod accepting;
