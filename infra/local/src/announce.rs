@@ -86,7 +86,7 @@ Hookpost runs here. Ctrl-C ends it.
 
   API       http://{api}
   receiver  http://{receiver}  (open it to see what it got)
-  Lambda    http://{lambda}  cargo lambda invoke --invoke-port {lambda_port} replay --data-file events/replay/all.json
+  Lambda    http://{lambda}  (cargo lambda invoke --invoke-port {lambda_port} replay --data-file events/replay/all.json)
   SQS       http://{sqs}
   DynamoDB  http://{dynamodb}
   data      {data}

@@ -8,6 +8,9 @@ use clap::Parser;
 
 use crate::console::{LogStyle, Threshold};
 
+/// Lambda's port unless told otherwise.
+pub const LAMBDA_PORT: u16 = 9001;
+
 /// Brings infra/template.yaml up on this machine and prints where to call it.
 ///
 /// Tables and queues are kept in .hookpost/ of the checkout, so a restart goes
@@ -26,7 +29,7 @@ pub struct Cli {
     #[arg(long, default_value_t = 8001)]
     pub dynamodb_port: u16,
     /// Port of Lambda: invocations, and the functions' Runtime API.
-    #[arg(long, default_value_t = 9001)]
+    #[arg(long, default_value_t = LAMBDA_PORT)]
     pub lambda_port: u16,
     /// Port of the receiver to send to.
     #[arg(long, default_value_t = 9090)]

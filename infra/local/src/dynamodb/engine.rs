@@ -1,6 +1,7 @@
 //! The engine's own thread: calls queue up for it instead of blocking the
 //! asynchronous threads on its lock.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
 
 use dynoxide::Database;
@@ -26,7 +27,8 @@ impl Engine {
         let (calls, queue) = channel::<Call>();
         std::thread::spawn(move || {
             for call in queue {
-                call(&database);
+                // Its caller is told by the lost answer; the others go on.
+                let _panicked = catch_unwind(AssertUnwindSafe(|| call(&database)));
             }
         });
         Self { calls }

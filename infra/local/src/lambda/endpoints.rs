@@ -14,6 +14,7 @@ use super::pool::Next;
 use super::{Host, Outcome, PAYLOAD_LIMIT, error_document};
 use crate::clock;
 use crate::http::{Answer, body, json, message};
+use crate::permissions;
 
 const RUNTIME: &str = "2018-06-01";
 const INVOKE: &str = "2015-03-31";
@@ -138,9 +139,17 @@ fn hand_out(arn: &str, work: Work) -> Answer {
 
 async fn invoke(host: &Host, called: &str, request: Request<Incoming>) -> Answer {
     let called = called.replace("%3A", ":").replace("%3a", ":");
-    let Some(function) = host.find(&called).map(str::to_owned) else {
+    let Some(function) = host.function(&called) else {
         return missing(host, &called);
     };
+    let permissions = &host.shared.setting.permissions;
+    let caller = permissions::caller(request.headers());
+    if let Err(denied) = permissions.check(caller, "lambda:InvokeFunction", &function.arn) {
+        let text = denied.to_string();
+        host.shared.console.warn(&text);
+        return typed(StatusCode::FORBIDDEN, "AccessDeniedException", &text);
+    }
+    let function = function.logical_id.clone();
     let event = request
         .headers()
         .get("x-amz-invocation-type")

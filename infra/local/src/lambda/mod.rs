@@ -30,6 +30,7 @@ use crate::clock;
 use crate::console::Console;
 use crate::http::Client;
 use crate::metrics::Metrics;
+use crate::permissions::Permissions;
 use crate::template;
 use pool::Function;
 pub use tally::FunctionStats;
@@ -66,6 +67,8 @@ pub struct HostSetting {
     pub environment: BTreeMap<String, String>,
     /// Functions that run elsewhere, by logical id, and their Invoke API's URL.
     pub external: BTreeMap<String, String>,
+    /// Who may invoke what.
+    pub permissions: Permissions,
 }
 
 /// All functions. Clones share them.

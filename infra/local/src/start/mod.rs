@@ -57,6 +57,10 @@ pub struct System {
 impl System {
     /// Brings up what the template declares.
     pub async fn start(cli: &Cli, console: Console) -> Result<Self, StartError> {
+        if let Some(stale) = &cli.ready_file {
+            // There is none, most likely.
+            let _missing = std::fs::remove_file(stale);
+        }
         let template = checkout::template(cli)?;
         let (listeners, addresses) = settings::listen(cli).await?;
         let plan = settings::read_template(cli, &template, &addresses)?;
@@ -91,7 +95,7 @@ impl System {
             file: table_file.as_deref(),
             region: REGION,
             account: ACCOUNT,
-            permissions,
+            permissions: permissions.clone(),
         };
         let tables = DynamoDb::open(
             setting,
@@ -101,7 +105,7 @@ impl System {
             ending.subscribe(),
         )
         .await?;
-        let host_setting = settings::host_setting(cli, &plan, &addresses, binaries)?;
+        let host_setting = settings::host_setting(cli, &plan, &addresses, binaries, permissions)?;
         let host = Host::new(&plan.functions, host_setting, client, console.clone());
         settings::write_environments(cli, &plan, &host, data.as_ref(), &console)?;
 
@@ -163,8 +167,11 @@ impl System {
         self.services
             .spawn(tables.serve(listeners.dynamodb, ending()));
         let extra = move |method: &::http::Method, path: &str| stats.answer(method, path);
-        self.services
-            .spawn(self.host.clone().serve(listeners.lambda, ending(), extra));
+        for listener in listeners.invoke.into_iter().chain([listeners.lambda]) {
+            let host = self.host.clone();
+            self.services
+                .spawn(host.serve(listener, ending(), extra.clone()));
+        }
         let mut ended = ending();
         self.services.spawn(async move {
             let ended = async move {

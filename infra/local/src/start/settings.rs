@@ -1,7 +1,7 @@
 //! From the command line and the template to what each part is started with.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,14 +11,18 @@ use tokio::net::TcpListener;
 use super::StartError;
 use crate::announce::Addresses;
 use crate::checkout::{self, DataFolder};
-use crate::cli::Cli;
+use crate::cli::{Cli, LAMBDA_PORT};
 use crate::console::Console;
 use crate::http;
 use crate::lambda::{Host, HostSetting};
+use crate::permissions::Permissions;
 use crate::template::{self, Plan, Setting};
 
 /// The stack's name, which names queues and tables.
 const STACK: &str = "hookpost-local";
+
+/// Where `cargo lambda` has its Invoke API.
+const CARGO_LAMBDA_PORT: u16 = 9000;
 
 /// How long an instance without work lives.
 const IDLE: Duration = Duration::from_secs(300);
@@ -29,6 +33,8 @@ pub(super) struct Listeners {
     pub sqs: TcpListener,
     pub dynamodb: TcpListener,
     pub lambda: TcpListener,
+    /// Where else `cargo lambda invoke` looks, as far as it was free.
+    pub invoke: Vec<TcpListener>,
     pub receiver: TcpListener,
 }
 
@@ -38,6 +44,7 @@ pub(super) async fn listen(cli: &Cli) -> Result<(Listeners, Addresses), StartErr
     let (sqs, sqs_at) = http::bind(ports.sqs, "SQS", "--sqs-port").await?;
     let (dynamodb, dynamodb_at) = http::bind(ports.dynamodb, "DynamoDB", "--dynamodb-port").await?;
     let (lambda, lambda_at) = http::bind(ports.lambda, "Lambda", "--lambda-port").await?;
+    let invoke = also_invoke(cli, lambda_at.port()).await;
     let (receiver, receiver_at) =
         http::bind(ports.receiver, "the receiver", "--receiver-port").await?;
     let listeners = Listeners {
@@ -45,6 +52,7 @@ pub(super) async fn listen(cli: &Cli) -> Result<(Listeners, Addresses), StartErr
         sqs,
         dynamodb,
         lambda,
+        invoke,
         receiver,
     };
     let addresses = Addresses {
@@ -57,10 +65,26 @@ pub(super) async fn listen(cli: &Cli) -> Result<(Listeners, Addresses), StartErr
     Ok((listeners, addresses))
 }
 
+/// `cargo lambda invoke` calls `[::1]:9000` unless told otherwise: it is served
+/// there too, unless that is where `cargo lambda watch` is to be.
+async fn also_invoke(cli: &Cli, lambda: u16) -> Vec<TcpListener> {
+    let mut addresses = vec![SocketAddr::from((Ipv6Addr::LOCALHOST, lambda))];
+    if cli.ports_from.is_none() && cli.lambda_port == LAMBDA_PORT && cli.external.is_empty() {
+        addresses.push(SocketAddr::from((Ipv4Addr::LOCALHOST, CARGO_LAMBDA_PORT)));
+        addresses.push(SocketAddr::from((Ipv6Addr::LOCALHOST, CARGO_LAMBDA_PORT)));
+    }
+    let mut listeners = Vec::new();
+    for address in addresses {
+        // Taken, or no IPv6 here: then it takes flags to invoke.
+        listeners.extend(TcpListener::bind(address).await.ok());
+    }
+    listeners
+}
+
 pub(super) fn read_template(cli: &Cli, path: &Path, at: &Addresses) -> Result<Plan, StartError> {
     let local_defaults = [
         ("Auth", "off".to_owned()),
-        ("Architecture", "x86_64".to_owned()),
+        ("Architecture", architecture().to_owned()),
         ("AllowedTargets", cli.allowed_targets(at.receiver)),
     ];
     let setting = Setting {
@@ -107,6 +131,7 @@ pub(super) fn host_setting(
     plan: &Plan,
     at: &Addresses,
     binaries: PathBuf,
+    permissions: Permissions,
 ) -> Result<HostSetting, StartError> {
     let mut external = BTreeMap::new();
     for (called, url) in &cli.external {
@@ -133,6 +158,7 @@ pub(super) fn host_setting(
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
         external,
+        permissions,
     })
 }
 
@@ -159,11 +185,19 @@ pub(super) fn write_environments(
         };
         std::fs::write(&path, host.environment_file(function)).map_err(failed)?;
         console.say(format!(
-            "{binary} runs elsewhere: cargo lambda watch --invoke-address 127.0.0.1 -p {binary} --env-file {}",
+            "{binary} runs elsewhere: cargo lambda watch --invoke-address 127.0.0.1 --env-file {} -p {binary}",
             path.display()
         ));
     }
     Ok(())
+}
+
+/// This machine's, as Lambda names it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "x86_64",
+    }
 }
 
 fn url(address: SocketAddr) -> String {

@@ -1,7 +1,7 @@
 //! The state machine of a function's instances, without processes.
 
 use super::*;
-use crate::permissions::Policy;
+use crate::permissions::{Permissions, Policy};
 
 fn function(max_instances: usize) -> Function {
     let declared = template::Function {
@@ -24,6 +24,7 @@ fn function(max_instances: usize) -> Function {
         authority: String::new(),
         environment: BTreeMap::new(),
         external: BTreeMap::new(),
+        permissions: Permissions::default(),
     };
     Function::new(&declared, &setting)
 }
