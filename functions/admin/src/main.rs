@@ -11,7 +11,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
-    telemetry::start(&config.log_level);
+    telemetry::start(config.log_level);
     let sdk = aws::sdk_config().await?;
     let store = Store::new(&sdk, &config);
     store.warm_up().await;

@@ -13,7 +13,7 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
-    telemetry::start(&config.log_level);
+    telemetry::start(config.log_level);
     let sdk = aws::sdk_config().await?;
     let (store, queues) = (Store::new(&sdk, &config), Queues::new(&sdk, &config));
     let replay = Arc::new(Replay::new(store, queues, RealWorld, config));

@@ -8,12 +8,13 @@ use hookpost_domain::endpoint::{RetryInput, RetryNumbers};
 use hookpost_domain::outcome::{MAX_KEEP_BACK, Patience};
 use hookpost_domain::retry::RetryPolicy;
 use hookpost_domain::target::AllowedTargets;
+use tracing::Level;
 
 /// What a deployment says. Every function reads the same variables; infra/template.yaml sets them.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `LOG_LEVEL`
-    pub log_level: String,
+    /// `LOG_LEVEL`: `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+    pub log_level: Level,
     /// `AUTH`: whether calls need a key.
     pub auth_required: bool,
     /// `ADMIN_KEY_SHA256`: of the key that may do everything.
@@ -89,7 +90,7 @@ impl Config {
             wrong: Vec::new(),
         };
         let config = Self {
-            log_level: read.or("LOG_LEVEL", "info".to_owned()),
+            log_level: read.or("LOG_LEVEL", Level::INFO),
             auth_required: read.one_of("AUTH", &["required", "off"]) != "off",
             admin_key_sha256: Some(read.or("ADMIN_KEY_SHA256", String::new()))
                 .filter(|hash| !hash.is_empty()),

@@ -3,21 +3,33 @@
 //! One set of field names everywhere: `delivery.id`, `endpoint.id`, `event.id`, `tenant`,
 //! `attempt`. Never a payload, a secret, or a URL's query.
 
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-/// Starts logging at `level` (`error`, `warn`, `info`, `debug`, `trace`). Later calls do nothing.
-pub fn start(level: &str) {
-    // A level that is none is reported by the configuration; until then, log.
-    let filter = EnvFilter::builder()
-        .parse(format!("{level},hyper=warn,hyper_util=warn,rustls=warn,aws_=warn,reqwest=warn,lambda_runtime=warn"))
-        .unwrap_or_else(|_| EnvFilter::new("info"));
-    let started = tracing_subscriber::fmt()
+/// Libraries whose lower levels are nobody's business.
+const QUIET: [&str; 6] = [
+    "aws_",
+    "hyper",
+    "hyper_util",
+    "lambda_runtime",
+    "reqwest",
+    "rustls",
+];
+
+/// Starts logging at `level` and above. Later calls do nothing.
+pub fn start(level: Level) {
+    let quiet = QUIET.map(|library| (library, level.min(Level::WARN)));
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
-        .with_target(false)
-        .with_env_filter(filter)
+        .with_target(false);
+    let started = tracing_subscriber::registry()
+        .with(lines)
+        .with(Targets::new().with_default(level).with_targets(quiet))
         .try_init();
     if started.is_err() {
         tracing::debug!("logging had been started before");

@@ -217,10 +217,11 @@ fn missing(host: &Host, called: &str) -> Answer {
 }
 
 fn typed(status: StatusCode, kind: &'static str, text: &str) -> Answer {
-    let mut answer = json(
-        status,
-        serde_json::json!({ "Type": "User", "Message": text }).to_string(),
-    );
+    // As Lambda words it, and as cargo lambda reads it.
+    let document = serde_json::json!({
+        "Type": "User", "Message": text, "errorType": kind, "errorMessage": text,
+    });
+    let mut answer = json(status, document.to_string());
     let kind = HeaderValue::from_static(kind);
     answer.headers_mut().insert("x-amzn-errortype", kind);
     answer
