@@ -20,9 +20,18 @@ const UNTHROTTLED: [&str; 2] = ["ApiRate=1000000", "ApiBurst=1000000"];
 /// The running system.
 pub(super) struct System {
     child: Child,
-    folder: PathBuf,
+    _folder: Folder,
     pub(super) binaries: PathBuf,
     pub(super) ready: Ready,
+}
+
+/// A folder for the run, gone with it however it ends.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _left_behind = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// What the ready file says.
@@ -38,12 +47,13 @@ impl System {
     /// Builds and starts it; what it may send to is `target`.
     pub(super) async fn start(options: &Options, target: &str) -> Result<Self, BenchError> {
         let program = program(options).await?;
-        let folder = std::env::temp_dir().join(format!("hookpost-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).map_err(|source| BenchError::Io {
+        let name = format!("hookpost-bench-{}", std::process::id());
+        let folder = Folder(std::env::temp_dir().join(name));
+        std::fs::create_dir_all(&folder.0).map_err(|source| BenchError::Io {
             doing: "making a folder for the run",
             source,
         })?;
-        let ready_file = folder.join("ready.json");
+        let ready_file = folder.0.join("ready.json");
         let mut command = Command::new(&program);
         command
             .args(["--ports-from", "0", "--quiet", "--allow-target", target])
@@ -53,7 +63,7 @@ impl System {
             .stdout(Stdio::inherit())
             .kill_on_drop(true);
         if options.on_disk {
-            command.arg("--data").arg(folder.join("data"));
+            command.arg("--data").arg(folder.0.join("data"));
         } else {
             command.arg("--memory");
         }
@@ -71,7 +81,7 @@ impl System {
         let binaries = program.parent().unwrap_or(Path::new(".")).to_owned();
         Ok(Self {
             child,
-            folder,
+            _folder: folder,
             binaries,
             ready,
         })
@@ -87,7 +97,6 @@ impl System {
         if ended.is_err() {
             let _gone = self.child.kill().await;
         }
-        let _left_behind = std::fs::remove_dir_all(&self.folder);
     }
 }
 
