@@ -23,7 +23,7 @@ use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full};
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -40,6 +40,9 @@ pub const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024;
 
 /// How often deadlines, idle instances and what they use are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether a function that runs elsewhere is up.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// How an invocation ended.
 #[derive(Debug, Clone)]
@@ -163,6 +166,26 @@ impl Host {
             .unwrap_or_else(|_| Outcome::Unavailable("the local system is ending".to_owned()))
     }
 
+    /// Waits until a function that runs elsewhere can be reached; others always can.
+    pub async fn reachable(&self, called: &str) {
+        let function = self.function(called);
+        let Some(url) = function.and_then(|f| self.shared.setting.external.get(&f.logical_id))
+        else {
+            return;
+        };
+        let Some(authority) = authority(url) else {
+            return;
+        };
+        let mut told = false;
+        while TcpStream::connect(&authority).await.is_err() {
+            if !std::mem::replace(&mut told, true) {
+                let text = format!("{called} is to run at {url}, where nothing listens yet");
+                self.shared.console.warn(&text);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     async fn invoke_elsewhere(&self, url: &str, binary: &str, payload: Bytes) -> Outcome {
         let url = url.trim_end_matches('/');
         let request = Request::builder()
@@ -271,6 +294,16 @@ impl Host {
             }
         }
     }
+}
+
+/// `127.0.0.1:9000` of `http://127.0.0.1:9000/`.
+fn authority(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    Some(format!(
+        "{}:{}",
+        url.host_str()?,
+        url.port_or_known_default()?
+    ))
 }
 
 /// Lambda's error document.

@@ -5,6 +5,7 @@
 //! others stay in the queue with whatever visibility time-out they have.
 
 mod batch;
+mod level;
 
 use std::time::Duration;
 
@@ -17,12 +18,7 @@ use crate::console::Console;
 use crate::lambda::Host;
 use crate::template::QueueSource;
 use batch::Verdict;
-
-/// Batches at once before more are needed, as on AWS.
-const AT_ONCE: usize = 5;
-
-/// How long all of them have to be busy until one more is tried.
-const PATIENCE: Duration = Duration::from_millis(200);
+use level::{Level, PATIENCE};
 
 /// A long poll, as AWS's pollers do.
 const LONG_POLL: Duration = Duration::from_secs(20);
@@ -55,15 +51,13 @@ pub struct Poller {
 impl Poller {
     /// Polls until `ending` turns true, then lets its batches end.
     pub async fn run(self, mut ending: watch::Receiver<bool>) {
-        let limit = self
-            .source
-            .max_concurrency
-            .unwrap_or(self.max_concurrency)
-            .max(1);
+        let most = self.source.max_concurrency.unwrap_or(self.max_concurrency);
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let mut level = Level::new(most, cores);
         let mut running = JoinSet::new();
         loop {
             tokio::select! {
-                () = room(&mut running, limit) => {}
+                () = room(&mut running, &mut level) => {}
                 _ = ending.wait_for(|ending| *ending) => break,
             }
             let gathered = tokio::select! {
@@ -87,6 +81,7 @@ impl Poller {
 
     /// One batch: what a receive brings, or what the window gathers.
     async fn gather(&self) -> Result<Vec<ReceivedMessage>, String> {
+        self.host.reachable(&self.function).await;
         let mut messages = self.receive(self.source.batch_size, LONG_POLL).await?;
         if messages.is_empty() || self.source.window.is_zero() {
             return Ok(messages);
@@ -153,16 +148,20 @@ impl Poller {
     }
 }
 
-/// Waits until another batch may start: at once below [`AT_ONCE`], up to the
-/// limit when none of those that run has ended for a while.
-async fn room(running: &mut JoinSet<()>, limit: usize) {
-    while running.try_join_next().is_some() {}
-    if running.len() < limit.min(AT_ONCE) {
-        return;
-    }
-    if running.len() < limit {
-        let _one_ended = tokio::time::timeout(PATIENCE, running.join_next()).await;
-    } else {
-        running.join_next().await;
+/// Waits until another batch may start.
+async fn room(running: &mut JoinSet<()>, level: &mut Level) {
+    loop {
+        while running.try_join_next().is_some() {}
+        if level.admits(running.len(), clock::monotonic()) {
+            return;
+        }
+        if level.can_grow() {
+            let ended = tokio::time::timeout(PATIENCE, running.join_next()).await;
+            if ended.is_err() {
+                level.grow();
+            }
+        } else {
+            running.join_next().await;
+        }
     }
 }
