@@ -25,7 +25,7 @@ pub struct Cli {
     /// Port of SQS.
     #[arg(long, default_value_t = 9324)]
     pub sqs_port: u16,
-    /// Port of `DynamoDB`.
+    /// Port of the tables.
     #[arg(long, default_value_t = 8001)]
     pub dynamodb_port: u16,
     /// Port of Lambda: invocations, and the functions' Runtime API.
