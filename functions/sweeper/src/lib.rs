@@ -2,12 +2,14 @@
 //! message carries any more.
 //!
 //! Guarantees: a record is written before its message is sent, so a crash in between leaves
-//! something that the next sweep finds; two sweeps at once do nothing twice; one part that fails
-//! does not stop the others.
+//! something that the next sweep finds; two sweeps at once do nothing twice; nothing that fails or
+//! cannot be read stops the rest, and no part of the work takes the time of another.
 
 mod due;
 mod held;
 mod lost;
+mod settle;
+mod slots;
 
 use std::time::{Duration, SystemTime};
 
@@ -15,10 +17,12 @@ use hookpost_adapters::Config;
 use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
 use hookpost_domain::Timestamp;
-use hookpost_domain::carrier::Carrier;
-use hookpost_domain::delivery::Delivery;
-use hookpost_domain::ports::{Deliveries, DeliveryQueue, Error, Outgoing, World, Write};
+use hookpost_domain::ports::{Error, World};
 use serde::Serialize;
+use tokio::sync::Semaphore;
+
+use crate::lost::Stretch;
+use crate::slots::Slots;
 
 /// The function, over the tables, the queues, and clock and dice `W`.
 #[derive(Debug)]
@@ -27,6 +31,9 @@ pub struct Sweeper<W> {
     queues: Queues,
     world: W,
     config: Config,
+    /// Bounds the records that are written at once.
+    writes: Semaphore,
+    stretch: Stretch,
 }
 
 /// What a sweep did.
@@ -42,12 +49,37 @@ pub struct Swept {
     pub let_go: u64,
     /// Held deliveries sent as a probe.
     pub probes: u64,
+    /// Held deliveries given up: they waited too long behind an open breaker.
+    pub expired: u64,
     /// Deliveries that no record or message knew of.
     pub found: u64,
 }
 
+impl Swept {
+    fn add(&mut self, other: &Self) {
+        let Self {
+            released,
+            resent,
+            reburied,
+            let_go,
+            probes,
+            expired,
+            found,
+        } = other;
+        self.released += released;
+        self.resent += resent;
+        self.reburied += reburied;
+        self.let_go += let_go;
+        self.probes += probes;
+        self.expired += expired;
+        self.found += found;
+    }
+}
+
 /// Time that is kept for the last writes before the function's own time-out.
 const MARGIN_MS: u64 = 5_000;
+/// Records that are written at once.
+const CONCURRENT_WRITES: usize = 32;
 
 impl<W: World> Sweeper<W> {
     /// A sweeper over these.
@@ -57,6 +89,8 @@ impl<W: World> Sweeper<W> {
             queues,
             world,
             config,
+            writes: Semaphore::new(CONCURRENT_WRITES),
+            stretch: Stretch::default(),
         }
     }
 
@@ -67,14 +101,21 @@ impl<W: World> Sweeper<W> {
                 .as_millis()
                 .saturating_sub(MARGIN_MS),
         );
+        let began = self.world.now();
+        let slots = Slots::default();
         let mut swept = Swept::default();
-        let due = self.sweep_due(&mut swept, stop_at).await;
-        let held = self.sweep_held(&mut swept, stop_at).await;
-        let lost = self.sweep_lost(&mut swept, stop_at).await;
-        for (part, outcome) in [("due", due), ("held", held), ("lost", lost)] {
-            if let Err(error) = outcome {
-                tracing::error!(part, error = %error, cause = ?error.source, "a part of the sweep broke off");
-            }
+        let due_stops = share(began, stop_at, 50);
+        let all_due = self.sweep_due(&slots, &mut swept, due_stops).await;
+        let held_stops = share(began, stop_at, 75);
+        if let Err(error) = self.sweep_held(&mut swept, held_stops).await {
+            broken("held", &error);
+        }
+        if let Err(error) = self.sweep_lost(&mut swept, stop_at).await {
+            broken("lost", &error);
+        }
+        if !all_due {
+            // The others left some of their time.
+            self.sweep_due(&slots, &mut swept, stop_at).await;
         }
         if swept != Swept::default() {
             tracing::info!(
@@ -83,6 +124,7 @@ impl<W: World> Sweeper<W> {
                 swept.reburied,
                 swept.let_go,
                 swept.probes,
+                swept.expired,
                 swept.found,
                 "swept"
             );
@@ -93,29 +135,39 @@ impl<W: World> Sweeper<W> {
     fn is_over(&self, stop_at: Timestamp) -> bool {
         self.world.now() >= stop_at
     }
+}
 
-    /// Writes the records, each over the one that was read, and then sends the messages of those
-    /// that were won. How many.
-    async fn put_back(
-        &self,
-        changes: Vec<(Delivery, Delivery)>,
-        due: impl Fn(&Delivery) -> Timestamp,
-    ) -> Result<u64, Error> {
-        let mut messages = Vec::with_capacity(changes.len());
-        for (before, after) in changes {
-            if self.store.store_delivery(&after, before.version).await? == Write::Won {
-                let now = self.world.now();
-                let delay = due(&after).since(now).min(Duration::from_secs(900));
-                messages.push((
-                    Outgoing::Deliver(Box::new(Carrier::pointing(&after, now))),
-                    delay,
-                ));
-            }
-        }
-        let sent = messages.len() as u64;
-        if sent > 0 {
-            self.queues.send(messages).await?;
-        }
-        Ok(sent)
+/// When so many percent of the time are over.
+fn share(began: Timestamp, stop_at: Timestamp, percent: u32) -> Timestamp {
+    began.after(stop_at.since(began) * percent / 100)
+}
+
+/// `span` before `now`.
+fn before(now: Timestamp, span: Duration) -> Timestamp {
+    let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    Timestamp::from_millis(now.as_millis().saturating_sub(ms))
+}
+
+fn broken(part: &'static str, error: &Error) {
+    tracing::error!(part, error = %error, cause = ?error.source, "a part of the sweep broke off");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_takes_all_of_the_time() {
+        let began = Timestamp::from_millis(1_000_000);
+        let stop_at = began.after(Duration::from_secs(48));
+        assert_eq!(
+            share(began, stop_at, 50),
+            began.after(Duration::from_secs(24))
+        );
+        assert_eq!(
+            share(began, stop_at, 75),
+            began.after(Duration::from_secs(36))
+        );
+        assert_eq!(share(stop_at, began, 50), stop_at);
     }
 }

@@ -11,7 +11,10 @@ use hookpost_domain::ports::{self, Error, Write};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
 use super::item::{Item, Read, n, s};
-use super::{Store, damaged, failed};
+use super::{Store, damaged, failed, readable};
+
+/// How long to wait before each try to read what a throttled table left out.
+const READ_PAUSES_MS: [u64; 7] = [0, 20, 50, 100, 200, 400, 800];
 
 /// Where a waiting delivery was found in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,15 @@ pub struct WaitingRef {
     pub id: DeliveryId,
     /// Its order there.
     pub at: Timestamp,
+}
+
+/// A page of what waits.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WaitingPage {
+    /// What was found, in order.
+    pub found: Vec<WaitingRef>,
+    /// Where to go on, if there may be more.
+    pub next: Option<Item>,
 }
 
 /// A page of delivery ids, in the order of their events.
@@ -201,7 +213,8 @@ impl ports::Deliveries for Store {
 }
 
 impl Store {
-    /// Those of `ids` that have a record, in no order. At most 100.
+    /// Those of `ids` that have a record, in no order. At most 100. A record that cannot be read is
+    /// logged and left out, so that it stands in no other's way.
     ///
     /// # Errors
     /// A read failed.
@@ -219,7 +232,8 @@ impl Store {
                 source: error.into(),
             })?;
         let mut found = Vec::with_capacity(ids.len());
-        loop {
+        for pause_ms in READ_PAUSES_MS {
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
             let answer = self
                 .db
                 .batch_get_item()
@@ -227,9 +241,8 @@ impl Store {
                 .send()
                 .await
                 .map_err(failed("BatchGetItem deliveries"))?;
-            for item in answer.responses.unwrap_or_default().into_values().flatten() {
-                found.push(from_item(&item)?);
-            }
+            let items = answer.responses.unwrap_or_default();
+            found.extend(items.values().flatten().filter_map(readable(from_item)));
             let rest = answer
                 .unprocessed_keys
                 .unwrap_or_default()
@@ -240,9 +253,14 @@ impl Store {
                 Some(_) | None => return Ok(found),
             }
         }
+        Err(Error {
+            call: "BatchGetItem deliveries",
+            source: "the table is throttled".into(),
+        })
     }
 
-    /// What the sweeper has to look at by `until`, the earliest first, of one shard.
+    /// What the sweeper has to look at by `until`, the earliest first, of one shard, from where
+    /// another page ended.
     ///
     /// # Errors
     /// A read failed.
@@ -250,12 +268,14 @@ impl Store {
         &self,
         shard: u8,
         until: Timestamp,
+        after: Option<Item>,
         limit: i32,
-    ) -> Result<Vec<WaitingRef>, Error> {
-        self.waiting(due_key(shard), until, limit).await
+    ) -> Result<WaitingPage, Error> {
+        self.waiting(due_key(shard), until, after, limit).await
     }
 
-    /// What an open breaker or a pause holds back, the oldest event first, of one shard.
+    /// What an open breaker or a pause holds back of events accepted up to `until`, the oldest
+    /// event first, of one shard, from where another page ended.
     ///
     /// # Errors
     /// A read failed.
@@ -263,22 +283,21 @@ impl Store {
         &self,
         endpoint: &EndpointId,
         shard: u8,
+        until: Timestamp,
+        after: Option<Item>,
         limit: i32,
-    ) -> Result<Vec<WaitingRef>, Error> {
-        self.waiting(
-            held_key(endpoint, shard),
-            Timestamp::from_millis(u64::MAX),
-            limit,
-        )
-        .await
+    ) -> Result<WaitingPage, Error> {
+        self.waiting(held_key(endpoint, shard), until, after, limit)
+            .await
     }
 
     async fn waiting(
         &self,
         key: String,
         until: Timestamp,
+        after: Option<Item>,
         limit: i32,
-    ) -> Result<Vec<WaitingRef>, Error> {
+    ) -> Result<WaitingPage, Error> {
         let answer = self
             .db
             .query()
@@ -287,6 +306,7 @@ impl Store {
             .key_condition_expression("wait_key = :key AND wait_at <= :until")
             .expression_attribute_values(":key", s(key))
             .expression_attribute_values(":until", n(until.as_millis()))
+            .set_exclusive_start_key(after)
             .limit(limit)
             .send()
             .await
@@ -298,7 +318,15 @@ impl Store {
                 at: Timestamp::from_millis(at),
             })
         };
-        answer.items().iter().map(waiting).collect()
+        let found = answer
+            .items()
+            .iter()
+            .filter_map(readable(waiting))
+            .collect();
+        Ok(WaitingPage {
+            found,
+            next: answer.last_evaluated_key,
+        })
     }
 
     /// Records of one tenant, status and shard in the order of their events, `newest` or oldest
@@ -343,7 +371,7 @@ impl Store {
             .send()
             .await
             .map_err(failed("Query deliveries by-status"))?;
-        let ids: Vec<_> = answer.items().iter().map(id_of).collect::<Result<_, _>>()?;
+        let ids = answer.items().iter().filter_map(readable(id_of)).collect();
         let next = answer.last_evaluated_key().map(id_of).transpose()?;
         Ok(DeliveryPage { ids, next })
     }

@@ -1,15 +1,17 @@
 //! The `events` table: `tenant#hour#shard` / `event_id`, and the markers of buckets that hold any.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use hookpost_domain::event::Event;
+use hookpost_domain::matching::EventType;
 use hookpost_domain::ports::{self, Error};
 use hookpost_domain::{EndpointId, EventId, TenantId, Timestamp};
 use serde_json::value::RawValue;
 
 use super::item::{Item, Read, n, s};
-use super::{Store, damaged, failed};
+use super::{Store, damaged, failed, readable};
 
 /// Most items in one `BatchWriteItem`.
 const MAX_BATCH_WRITE: usize = 25;
@@ -44,6 +46,30 @@ impl Bucket {
     }
 }
 
+/// What the sweeper needs of an event: all but its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventOutline {
+    /// Its id.
+    pub id: EventId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its type.
+    pub event_type: EventType,
+    /// The endpoints that it matched.
+    pub endpoints: Vec<EndpointId>,
+    /// When it may be deleted, and the records of its deliveries with it, in any order.
+    pub expires_at: Timestamp,
+}
+
+/// A page of events without their payloads.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OutlinePage {
+    /// The events, oldest first.
+    pub found: Vec<EventOutline>,
+    /// Where to go on, if there may be more.
+    pub next: Option<Item>,
+}
+
 /// The hour of a time: `2026-11-21T12`.
 pub fn hour_of(time: Timestamp) -> String {
     let mut text = time.to_string();
@@ -51,7 +77,7 @@ pub fn hour_of(time: Timestamp) -> String {
     text
 }
 
-fn to_item(event: &Event, retention: std::time::Duration) -> Item {
+fn to_item(event: &Event, retention: Duration) -> Item {
     let endpoints: Vec<&str> = event.endpoints.iter().map(EndpointId::as_str).collect();
     let mut item = Item::from([
         ("pk".to_owned(), s(Bucket::of(&event.tenant, event.id).pk())),
@@ -89,6 +115,29 @@ fn from_item(tenant: &TenantId, item: &Item) -> Result<Event, Error> {
             endpoints: endpoints
                 .map(|id| id.parse().map_err(|error| format!("{error}")))
                 .collect::<Result<_, _>>()?,
+        })
+    };
+    read().map_err(|what| damaged("events", item.maybe_text("sk").unwrap_or("?"), what))
+}
+
+fn outline(tenant: &TenantId, item: &Item) -> Result<EventOutline, Error> {
+    let read = || -> Result<EventOutline, String> {
+        let endpoints = item.text("endpoints")?.split_ascii_whitespace();
+        let expires_at = Duration::from_secs(item.number("expires_at")?);
+        Ok(EventOutline {
+            id: item
+                .text("sk")?
+                .parse()
+                .map_err(|error| format!("{error}"))?,
+            tenant: tenant.clone(),
+            event_type: item
+                .text("event_type")?
+                .parse()
+                .map_err(|error| format!("{error}"))?,
+            endpoints: endpoints
+                .map(|id| id.parse().map_err(|error| format!("{error}")))
+                .collect::<Result<_, _>>()?,
+            expires_at: Timestamp::default().after(expires_at),
         })
     };
     read().map_err(|what| damaged("events", item.maybe_text("sk").unwrap_or("?"), what))
@@ -165,7 +214,7 @@ impl Store {
             .map(Event::accepted_at)
             .max()
             .unwrap_or_default();
-        let hour = std::time::Duration::from_secs(3600);
+        let hour = Duration::from_secs(3600);
         let expires = newest.after(self.retention).after(hour);
         let marker = |pk: String, sk: String| {
             Item::from([
@@ -206,7 +255,7 @@ impl Store {
 
     async fn put_chunk(&self, mut requests: Vec<WriteRequest>) -> Result<(), Error> {
         for pause_ms in [0u64, 20, 50, 100, 200, 400, 800] {
-            tokio::time::sleep(std::time::Duration::from_millis(pause_ms)).await;
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
             let answer = self
                 .db
                 .batch_write_item()
@@ -233,7 +282,8 @@ impl Store {
         })
     }
 
-    /// The buckets of an hour that hold events, of all tenants.
+    /// The buckets of an hour that hold events, of all tenants. A marker that cannot be read is
+    /// logged and left out.
     ///
     /// # Errors
     /// A read failed.
@@ -251,7 +301,7 @@ impl Store {
                 .send()
                 .await
                 .map_err(failed("Query events"))?;
-            for item in answer.items() {
+            let bucket = |item: &Item| {
                 let sk = item.maybe_text("sk").unwrap_or_default();
                 let bucket = sk.rsplit_once('#').and_then(|(tenant, shard)| {
                     Some(Bucket {
@@ -260,8 +310,9 @@ impl Store {
                         shard: shard.parse().ok()?,
                     })
                 });
-                buckets.push(bucket.ok_or_else(|| damaged("events", sk, "it is no marker"))?);
-            }
+                bucket.ok_or_else(|| damaged("events", sk, "it is no marker"))
+            };
+            buckets.extend(answer.items().iter().filter_map(readable(bucket)));
             start = answer.last_evaluated_key;
             if start.is_none() {
                 return Ok(buckets);
@@ -269,38 +320,70 @@ impl Store {
         }
     }
 
-    /// The events of a bucket accepted in `[from, to)`, oldest first.
+    /// A page of the events of a bucket accepted in `[from, to)`, oldest first and without their
+    /// payloads, from where another page ended. One that cannot be read is logged and left out.
     ///
     /// # Errors
     /// A read failed.
-    pub async fn events_between(
+    pub async fn outlines_between(
         &self,
         bucket: &Bucket,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<Event>, Error> {
-        let mut events = Vec::new();
-        let mut start = None;
-        loop {
-            let answer = self
-                .db
-                .query()
-                .table_name(&self.tables.events)
-                .key_condition_expression("pk = :bucket AND sk BETWEEN :from AND :to")
-                .expression_attribute_values(":bucket", s(bucket.pk()))
-                .expression_attribute_values(":from", s(EventId::floor(from).to_string()))
-                .expression_attribute_values(":to", s(EventId::floor(to).to_string()))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(failed("Query events"))?;
-            for item in answer.items() {
-                events.push(from_item(&bucket.tenant, item)?);
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                return Ok(events);
-            }
-        }
+        after: Option<Item>,
+    ) -> Result<OutlinePage, Error> {
+        let answer = self
+            .db
+            .query()
+            .table_name(&self.tables.events)
+            .key_condition_expression("pk = :bucket AND sk BETWEEN :from AND :to")
+            .projection_expression("sk, event_type, endpoints, expires_at")
+            .expression_attribute_values(":bucket", s(bucket.pk()))
+            .expression_attribute_values(":from", s(EventId::floor(from).to_string()))
+            .expression_attribute_values(":to", s(EventId::floor(to).to_string()))
+            .set_exclusive_start_key(after)
+            .send()
+            .await
+            .map_err(failed("Query events"))?;
+        let outline = |item: &Item| outline(&bucket.tenant, item);
+        Ok(OutlinePage {
+            found: answer
+                .items()
+                .iter()
+                .filter_map(readable(outline))
+                .collect(),
+            next: answer.last_evaluated_key,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outline_is_the_event_without_its_payload() {
+        let accepted = Timestamp::from_millis(1_795_262_400_000);
+        let event = Event {
+            id: EventId::generate(accepted, [1; 10]),
+            tenant: TenantId::default(),
+            event_type: "order.created".parse().unwrap(),
+            payload: RawValue::from_string("{}".to_owned()).unwrap(),
+            alias: None,
+            endpoints: vec!["ep_1".parse().unwrap(), "ep_2".parse().unwrap()],
+        };
+        let mut item = to_item(&event, Duration::from_secs(60));
+        item.remove("payload");
+        let outline = outline(&event.tenant, &item).unwrap();
+        assert_eq!(outline.id, event.id);
+        assert_eq!(outline.endpoints, event.endpoints);
+        assert_eq!(outline.expires_at, accepted.after(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_damaged_event_does_not_hide_the_others() {
+        let tenant = TenantId::default();
+        let damaged = Item::from([("sk".to_owned(), s("no id"))]);
+        assert!(readable(|item: &Item| outline(&tenant, item))(&damaged).is_none());
     }
 }

@@ -18,8 +18,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
 use hookpost_domain::ports::Error;
 
-pub use deliveries::{DeliveryPage, WaitingRef};
-pub use events::{Bucket, hour_of};
+pub use deliveries::{DeliveryPage, WaitingPage, WaitingRef};
+pub use events::{Bucket, EventOutline, OutlinePage, hour_of};
 pub use item::Item;
 pub use keys::{Claim, IdempotencyKey};
 pub use settings::{HoldingNote, ReplayJob};
@@ -94,5 +94,14 @@ fn damaged(table: &'static str, key: impl Into<String>, what: impl Into<String>)
     Error {
         call: "reading an item",
         source: source.into(),
+    }
+}
+
+/// Reads items of which one that is damaged must not hide the others: it is logged and left out.
+fn readable<T>(read: impl Fn(&Item) -> Result<T, Error>) -> impl Fn(&Item) -> Option<T> {
+    move |item| {
+        read(item)
+            .inspect_err(|error| tracing::error!(error = %error.source, "an item was left out"))
+            .ok()
     }
 }
