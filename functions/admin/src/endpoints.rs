@@ -5,7 +5,7 @@ use hookpost_adapters::auth::Caller;
 use hookpost_adapters::world::{random_bytes, secret_bytes};
 use hookpost_domain::breaker::Breaker;
 use hookpost_domain::endpoint::{Endpoint, EndpointDraft, EndpointState};
-use hookpost_domain::ports::{Endpoints, Holding, World, Write};
+use hookpost_domain::ports::{Endpoints, Error, Holding, World, Write};
 use hookpost_domain::signature::Secret;
 use hookpost_domain::{EndpointId, Invalid};
 use serde_json::json;
@@ -44,6 +44,7 @@ impl<W: World> Admin<W> {
             );
             return Err(Problem::invalid(&Invalid::new("endpoints", rule)));
         }
+        self.note_if_paused(&[&endpoint]).await?;
         self.store.store_endpoint(&endpoint, 0).await?;
         let shown = view::endpoint(&endpoint, &self.config.retry, true);
         Ok(Reply::json(201, &shown)
@@ -105,13 +106,11 @@ impl<W: World> Admin<W> {
         let now = self.world.now();
         let mut current = self.find_endpoint(caller, id).await?;
         for _ in 0..TRIES {
-            let next = draft
+            let mut next = draft
                 .clone()
                 .change(&current, &self.config.allowed_targets, now)?;
-            if next.state == EndpointState::Paused {
-                // Before the first delivery is held back: somebody has to look after it.
-                self.store.note_holding(&next.tenant, &next.id, now).await?;
-            }
+            view::unmask_headers(&mut next.headers, &current.headers);
+            self.note_if_paused(&[&current, &next]).await?;
             match self.store.store_endpoint(&next, current.version).await? {
                 Write::Won => {
                     return Ok(Reply::json(
@@ -176,6 +175,19 @@ impl<W: World> Admin<W> {
             "failing_since": health.failing_since,
         });
         Ok(Reply::json(200, &shown))
+    }
+
+    /// Before the first delivery is held back, and again before the last ones are let go: somebody
+    /// has to look after them.
+    async fn note_if_paused(&self, states: &[&Endpoint]) -> Result<(), Error> {
+        let paused = |endpoint: &&&Endpoint| endpoint.state == EndpointState::Paused;
+        let Some(endpoint) = states.iter().find(paused) else {
+            return Ok(());
+        };
+        let now = self.world.now();
+        self.store
+            .note_holding(&endpoint.tenant, &endpoint.id, now)
+            .await
     }
 
     async fn find_endpoint(&self, caller: &Caller, id: &str) -> Result<Endpoint, Problem> {

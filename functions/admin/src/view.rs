@@ -1,17 +1,23 @@
 //! Resources as the API shows them. Secrets are shown when they are made, and never again.
 
-use hookpost_domain::Timestamp;
 use hookpost_domain::delivery::{Attempt, AttemptResult, Delivery, Status};
-use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState};
+use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState, ExtraHeader};
 use hookpost_domain::event::Event;
+use hookpost_domain::matching::EventType;
 use hookpost_domain::retry::{Backoff, Jitter, RetryPolicy};
+use hookpost_domain::{EventId, TenantId, Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-/// An endpoint; with its secret only for whoever has just made it.
+/// What is shown for a header's value: it may be a key.
+const MASK: &str = "***";
+
+/// An endpoint; with its secret and the values of its headers only for whoever has just made it.
 pub(crate) fn endpoint(
     endpoint: &Endpoint,
     default_retry: &RetryPolicy,
-    with_secret: bool,
+    with_secrets: bool,
 ) -> Value {
     let (state, disabled_by) = match endpoint.state {
         EndpointState::Active => ("active", None),
@@ -22,7 +28,10 @@ pub(crate) fn endpoint(
     let headers: Map<String, Value> = endpoint
         .headers
         .iter()
-        .map(|header| (header.name.clone(), json!(header.value)))
+        .map(|header| {
+            let value = if with_secrets { &header.value } else { MASK };
+            (header.name.clone(), json!(value))
+        })
         .collect();
     let mut shown = json!({
         "id": endpoint.id,
@@ -44,12 +53,22 @@ pub(crate) fn endpoint(
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,
     });
-    if with_secret
+    if with_secrets
         && let (Some(fields), Some(key)) = (shown.as_object_mut(), endpoint.signing_keys.first())
     {
         fields.insert("secret".to_owned(), json!(key.secret.reveal()));
     }
     shown
+}
+
+/// Whoever sends back what was shown means the values that are stored.
+pub(crate) fn unmask_headers(headers: &mut [ExtraHeader], stored: &[ExtraHeader]) {
+    for header in headers.iter_mut().filter(|header| header.value == MASK) {
+        let same = |other: &&ExtraHeader| other.name.eq_ignore_ascii_case(&header.name);
+        if let Some(known) = stored.iter().find(same) {
+            header.value.clone_from(&known.value);
+        }
+    }
 }
 
 fn retry(policy: &RetryPolicy) -> Value {
@@ -159,17 +178,30 @@ pub(crate) fn dead_letter(delivery: &Delivery) -> Value {
     shown
 }
 
+/// An event with where its deliveries stand. The payload is passed through as it was posted: what
+/// is legal JSON need not fit a [`Value`].
+#[derive(Debug, Serialize)]
+pub(crate) struct EventView<'a> {
+    id: EventId,
+    alias: Option<&'a str>,
+    tenant: &'a TenantId,
+    event_type: &'a EventType,
+    timestamp: Timestamp,
+    payload: &'a RawValue,
+    deliveries: Vec<Value>,
+}
+
 /// An event with where its deliveries stand.
-pub(crate) fn event(event: &Event, deliveries: &[Delivery]) -> Value {
-    json!({
-        "id": event.id,
-        "alias": event.alias,
-        "tenant": event.tenant,
-        "event_type": event.event_type,
-        "timestamp": event.accepted_at(),
-        "payload": event.payload,
-        "deliveries": deliveries.iter().map(summary).collect::<Vec<_>>(),
-    })
+pub(crate) fn event<'a>(event: &'a Event, deliveries: &[Delivery]) -> EventView<'a> {
+    EventView {
+        id: event.id,
+        alias: event.alias.as_deref(),
+        tenant: &event.tenant,
+        event_type: &event.event_type,
+        timestamp: event.accepted_at(),
+        payload: &event.payload,
+        deliveries: deliveries.iter().map(summary).collect(),
+    }
 }
 
 fn summary(delivery: &Delivery) -> Value {
@@ -180,4 +212,59 @@ fn summary(delivery: &Delivery) -> Value {
         "attempts": delivery.attempts,
         "last_attempt_at": delivery.log.last().map(|attempt| attempt.at),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(name: &str, value: &str) -> ExtraHeader {
+        ExtraHeader {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_event_shows_its_payload_byte_by_byte() {
+        let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for payload in [
+            "1e999",
+            "{\"a\": 1.10,\"b\":12345678901234567890123}",
+            &nested,
+        ] {
+            let event = Event {
+                id: EventId::generate(Timestamp::from_millis(1), [1; 10]),
+                tenant: TenantId::default(),
+                event_type: "a".parse().unwrap(),
+                payload: RawValue::from_string(payload.to_owned()).unwrap(),
+                alias: None,
+                endpoints: Vec::new(),
+            };
+            let shown = serde_json::to_string(&super::event(&event, &[])).unwrap();
+            assert!(
+                shown.contains(&format!("\"payload\":{payload},")),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_sent_back_masked_stays_what_it_was() {
+        let stored = [header("X-Api-Key", "key")];
+        let mut sent = [
+            header("x-api-key", MASK),
+            header("X-New", MASK),
+            header("X-Other", "other"),
+        ];
+        unmask_headers(&mut sent, &stored);
+        assert_eq!(
+            sent,
+            [
+                header("x-api-key", "key"),
+                header("X-New", MASK),
+                header("X-Other", "other"),
+            ]
+        );
+    }
 }
