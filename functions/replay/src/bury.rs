@@ -11,6 +11,7 @@ use futures::future::join_all;
 use hookpost_domain::Timestamp;
 use hookpost_domain::carrier::{Carrier, Exhausted, LastWord};
 use hookpost_domain::delivery::Status;
+use hookpost_domain::endpoint::EndpointState;
 use hookpost_domain::ports::{Deliveries, DeliveryQueue, Error, Outgoing, World, Write};
 
 use crate::Replay;
@@ -131,6 +132,22 @@ impl<W: World> Replay<W> {
         if delivery.cycle != exhausted.cycle || !matches!(delivery.status, Status::Dead { .. }) {
             tracing::info!(delivery.id = %delivery.id, status = delivery.status_name(), "a redriven message came too late");
             return Ok(Verdict::Done);
+        }
+        let endpoint = self
+            .store
+            .endpoint_config(&delivery.tenant, &delivery.id.endpoint)
+            .await?;
+        if let Some(endpoint) = endpoint
+            && matches!(endpoint.state, EndpointState::Disabled(_))
+        {
+            // A new cycle would end at once, in a death that the dead-letter queue is not told of.
+            tracing::warn!(
+                delivery.id = %delivery.id,
+                tenant = %delivery.tenant,
+                endpoint.id = %endpoint.id,
+                "a redriven message goes back to the dead-letter queue: its endpoint is disabled"
+            );
+            return self.refuse(message).await;
         }
         let now = self.world.now();
         let next = delivery.replayed(now);

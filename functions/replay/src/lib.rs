@@ -8,6 +8,7 @@ mod bury;
 mod http;
 mod input;
 mod job;
+mod pace;
 
 use std::time::{Duration, SystemTime};
 

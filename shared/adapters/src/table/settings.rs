@@ -6,7 +6,7 @@ use hookpost_domain::{EndpointId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::item::{Item, Read, n, s};
-use super::{Store, damaged, failed};
+use super::{Store, damaged, failed, readable};
 
 const HOLDING: &str = "holding";
 const OPEN_JOBS: &str = "replay-jobs";
@@ -53,11 +53,13 @@ pub struct ReplayJob {
     pub replayed: u64,
     /// The shard that is being gone through.
     pub shard: u8,
-    /// The last delivery in it that was dealt with.
+    /// The last delivery in it that was dealt with, in the order of the index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<hookpost_domain::DeliveryId>,
-    /// When the next one may be sent, by the rate.
-    pub next_at: Timestamp,
+    /// When the next one may be sent, by the rate: microseconds since the epoch, as a rate above
+    /// 1000 a second has no other measure.
+    #[serde(default)]
+    pub next_micros: u64,
     /// Until when some instance works on it.
     pub leased_until: Timestamp,
     /// Counts its writes.
@@ -104,7 +106,8 @@ impl ports::Holding for Store {
 }
 
 impl Store {
-    /// The endpoints that may hold deliveries back.
+    /// The endpoints that may hold deliveries back. A note that cannot be read is logged and left
+    /// out.
     ///
     /// # Errors
     /// A read failed.
@@ -119,16 +122,11 @@ impl Store {
                 quiet_since: item.maybe_number("quiet_since").map(Timestamp::from_millis),
             })
         };
-        let notes = items.iter().map(|item| {
-            note(item).ok_or_else(|| {
-                damaged(
-                    "settings",
-                    item.maybe_text("sk").unwrap_or("?"),
-                    "it is no note",
-                )
-            })
-        });
-        notes.collect()
+        let note = |item: &Item| {
+            let sk = item.maybe_text("sk").unwrap_or("?");
+            note(item).ok_or_else(|| damaged("settings", sk, "it is no note"))
+        };
+        Ok(items.iter().filter_map(readable(note)).collect())
     }
 
     /// Notes since when an endpoint has been quiet, or that it is not, unless the note has been
@@ -213,7 +211,8 @@ impl Store {
     }
 
     /// Stores a job over the one of version `over`. While it is not finished it is also listed
-    /// among the open ones: first there, last from there.
+    /// among the open ones: first there, last from there. So an entry there may be ahead of its
+    /// job.
     ///
     /// # Errors
     /// A write failed.
