@@ -77,6 +77,10 @@ impl<W: World> Admin<W> {
             ("DELETE", ["endpoints", id]) => self.delete_endpoint(caller, id).await,
             (_, ["endpoints", _]) => Err(Problem::method_not_allowed("GET, PATCH, DELETE")),
             ("GET", ["endpoints", id, "health"]) => self.endpoint_health(caller, id).await,
+            // Served by the ingest and replay functions, for these methods only.
+            (_, ["events" | "replays"] | ["events", "batch"] | ["dead-letters", _, "replay"]) => {
+                Err(Problem::method_not_allowed("POST"))
+            }
             ("GET", ["events", id]) => self.get_event(caller, id).await,
             ("GET", ["deliveries", id]) => self.get_delivery(caller, id).await,
             ("GET", ["dead-letters"]) => self.list_dead_letters(call, caller).await,

@@ -45,6 +45,22 @@ pub(crate) struct Changed {
     pub(crate) stands: bool,
 }
 
+impl Entry {
+    async fn read(
+        store: &impl Endpoints,
+        tenant: &TenantId,
+        id: &EndpointId,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let (endpoint, health) = store.endpoint(tenant, id).await?.unzip();
+        Ok(Self {
+            read_at: now,
+            endpoint: endpoint.map(Arc::new),
+            health: health.unwrap_or_default(),
+        })
+    }
+}
+
 impl Book {
     /// The page of an endpoint.
     pub(crate) fn page(&self, tenant: &TenantId, id: &EndpointId) -> Arc<Page> {
@@ -66,27 +82,12 @@ impl Page {
         now: Timestamp,
     ) -> Result<(Option<Arc<Endpoint>>, Health), Error> {
         let mut entry = self.entry.lock().await;
-        let known = entry
-            .take()
-            .filter(|known| now.since(known.read_at) < CACHE_LIFETIME);
-        let known = match known {
-            Some(known) => known,
-            None => match store.endpoint(tenant, id).await? {
-                Some((endpoint, health)) => Entry {
-                    read_at: now,
-                    endpoint: Some(Arc::new(endpoint)),
-                    health,
-                },
-                None => Entry {
-                    read_at: now,
-                    endpoint: None,
-                    health: Health::default(),
-                },
-            },
-        };
-        let answer = (known.endpoint.clone(), known.health.clone());
-        *entry = Some(known);
-        Ok(answer)
+        let fresh = |known: &&Entry| now.since(known.read_at) < CACHE_LIFETIME;
+        if let Some(known) = entry.as_ref().filter(fresh) {
+            return Ok((known.endpoint.clone(), known.health.clone()));
+        }
+        let known = entry.insert(Entry::read(store, tenant, id, now).await?);
+        Ok((known.endpoint.clone(), known.health.clone()))
     }
 
     /// Forgets what is known, so that the next read is fresh.
@@ -96,7 +97,8 @@ impl Page {
 
     /// Changes the health as `decide` says, over the version it decided from; asks again if
     /// another was faster. Before a breaker opens, its endpoint is noted for the sweeper, so that
-    /// nothing is ever held that nobody looks after.
+    /// nothing is ever held that nobody looks after. That there is nothing to change is believed
+    /// only of a health that is not older than the cache's lifetime.
     pub(crate) async fn change<S: Endpoints + Holding>(
         &self,
         store: &S,
@@ -106,6 +108,10 @@ impl Page {
         decide: impl Fn(&Health) -> Option<Health>,
     ) -> Result<Changed, Error> {
         let mut entry = self.entry.lock().await;
+        let fresh = |known: &&Entry| now.since(known.read_at) < CACHE_LIFETIME;
+        if !entry.as_ref().is_some_and(|known| fresh(&known)) {
+            *entry = Some(Entry::read(store, tenant, id, now).await?);
+        }
         let mut health = entry
             .as_ref()
             .map(|known| known.health.clone())
@@ -126,7 +132,14 @@ impl Page {
             let stands = written == Write::Won;
             health = match written {
                 Write::Won => next,
-                Write::Lost(other) => other.unwrap_or_default(),
+                Write::Lost(Some(other)) => other,
+                // It has been deleted with its endpoint: there is no health to keep any more.
+                Write::Lost(None) => {
+                    return Ok(Changed {
+                        health,
+                        stands: false,
+                    });
+                }
             };
             if let Some(known) = entry.as_mut() {
                 known.health = health.clone();

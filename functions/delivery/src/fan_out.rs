@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hookpost_domain::carrier::{Carrier, FanOut};
+use hookpost_domain::carrier::{Carrier, FanOut, READ_AFTER};
 use hookpost_domain::ports::{Error, Outgoing, Transport, World};
 
 use crate::received::Received;
@@ -25,7 +25,8 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 .await;
         };
         let now = self.world.now();
-        let resend = received.receives > 1;
+        // The sweeper may have found them already.
+        let resend = received.receives > 1 || now.since(event.accepted_at()) > READ_AFTER;
         let messages = endpoints.iter().map(|endpoint| {
             let carrier = Carrier::first(&event, endpoint, resend, now);
             (Outgoing::Deliver(Box::new(carrier)), Duration::ZERO)

@@ -5,6 +5,10 @@
 //! acknowledged without a proven outcome, so a panic or an error in one is that one's failure; the
 //! function itself never fails for what one message did.
 
+// With `abort`, a panic in one delivery would take the whole batch with it.
+#[cfg(not(panic = "unwind"))]
+compile_error!("build with panic = \"unwind\": a panic has to stay one delivery's failure");
+
 mod book;
 mod fan_out;
 mod limits;
@@ -12,6 +16,7 @@ mod received;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use hookpost_domain::ports::{
@@ -40,8 +45,11 @@ pub trait Queues: DeliveryQueue + ExhaustedQueue + 'static {}
 impl<T: DeliveryQueue + ExhaustedQueue + 'static> Queues for T {}
 
 /// Works a batch, and names the messages that stay in the queue.
+///
+/// What is not done in `time` is given up for now, so that the outcome of the others still counts.
 pub async fn handle<S, Q, T, W>(
     event: SqsEvent,
+    time: Duration,
     worker: Arc<Worker<S, Q, T, W>>,
 ) -> SqsBatchResponse
 where
@@ -60,7 +68,10 @@ where
         .map(|received| {
             let (worker, received) = (Arc::clone(&worker), Arc::clone(received));
             let alike = received.alike(&batch);
-            tokio::spawn(async move { worker.work(&received, alike).await })
+            tokio::spawn(async move {
+                let work = tokio::time::timeout(time, worker.work(&received, alike));
+                work.await.unwrap_or(Verdict::Keep)
+            })
         })
         .collect();
     let mut response = SqsBatchResponse::default();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hookpost_domain::Timestamp;
 use hookpost_domain::ports::{Error, Meters, Write};
-use hookpost_domain::quota::{Lease, Meter, Slot};
+use hookpost_domain::quota::{self, Lease, Meter, Slot};
 
 /// Limits that a process remembers; beyond that it starts anew, and leases lapse.
 const MAX_LIMITS: usize = 5_000;
@@ -23,6 +23,8 @@ struct Known {
     /// As it was last seen; `None` before it was first read.
     meter: Option<Meter>,
     lease: Lease,
+    /// How many slots the last lease had.
+    size: u32,
 }
 
 impl Limits {
@@ -54,12 +56,15 @@ impl Limits {
                 Some(meter) => meter,
                 None => store.meter(name).await?,
             };
-            let (next, lease) = meter.take(per_second, wanted, now);
+            let lapsed = known.lease.has_lapsed();
+            let size = quota::next_size(known.size, lapsed, wanted, per_second);
+            let (next, lease) = meter.take(per_second, size, now);
             match store.store_meter(name, &next, meter.version).await? {
                 Write::Won => {
                     *known = Known {
                         meter: Some(next),
                         lease,
+                        size,
                     }
                 }
                 Write::Lost(other) => known.meter = Some(other.unwrap_or_default()),

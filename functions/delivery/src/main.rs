@@ -1,6 +1,7 @@
 //! The delivery function: SQS in, signed HTTP requests out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
 use delivery::{Settings, Worker};
@@ -8,7 +9,12 @@ use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
 use hookpost_adapters::transport::Http;
 use hookpost_adapters::{Config, RealWorld, aws, telemetry};
+use hookpost_domain::Timestamp;
+use hookpost_domain::ports::World;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+/// Time that is kept for the answer.
+const MARGIN: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -27,7 +33,11 @@ async fn main() -> Result<(), Error> {
     ));
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
         let worker = Arc::clone(&worker);
-        async move { Ok::<_, Error>(delivery::handle(event.payload, worker).await) }
+        async move {
+            let left = Timestamp::from(event.context.deadline()).since(RealWorld.now());
+            let time = left.saturating_sub(MARGIN);
+            Ok::<_, Error>(delivery::handle(event.payload, time, worker).await)
+        }
     }))
     .await
 }

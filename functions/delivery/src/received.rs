@@ -12,8 +12,10 @@ pub(crate) struct Received {
     pub(crate) receipt: String,
     /// How often it has been received, this time included.
     pub(crate) receives: u32,
-    /// What it says, or the raw body and why that cannot be read.
-    pub(crate) message: Result<Message, (String, String)>,
+    /// The body as it came.
+    pub(crate) body: String,
+    /// What it says, or why it cannot be read.
+    pub(crate) message: Result<Message, String>,
 }
 
 impl From<SqsMessage> for Received {
@@ -29,7 +31,8 @@ impl From<SqsMessage> for Received {
             receives: number("ApproximateReceiveCount")
                 .and_then(|count| u32::try_from(count).ok())
                 .unwrap_or(1),
-            message: Message::parse(&body).map_err(|reason| (body, reason)),
+            message: Message::parse(&body),
+            body,
             message_id: record.message_id.unwrap_or_default(),
             receipt: record.receipt_handle.unwrap_or_default(),
         }

@@ -22,8 +22,6 @@ use crate::{Queues, Tables, Verdict};
 
 /// A wait this short is spent in the function: going back to the queue would take longer.
 const WAIT_INSIDE: Duration = Duration::from_millis(200);
-/// When a message is tried again after a call to AWS failed.
-const AFTER_AN_ERROR: Duration = Duration::from_secs(10);
 /// How often a decision is made anew when the record was changed meanwhile.
 const TRIES: u32 = 10;
 
@@ -88,18 +86,15 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         let outcome = match &received.message {
             Ok(Message::Deliver(carrier)) => self.deliver(carrier, received, alike).await,
             Ok(Message::FanOut(range)) => self.fan_out(range, received).await,
-            Err((_, reason)) => self.poison(received, reason).await,
+            Err(reason) => self.poison(received, reason).await,
         };
         let error = match outcome {
             Ok(verdict) => return verdict,
             Err(error) => error,
         };
+        let put_off = outcome::after_an_error(received.receives, self.world.roll());
         tracing::error!(message.id = received.message_id, error = %chain(&error), "a message was put off");
-        if let Err(error) = self
-            .queues
-            .keep_back(&received.receipt, AFTER_AN_ERROR)
-            .await
-        {
+        if let Err(error) = self.queues.keep_back(&received.receipt, put_off).await {
             tracing::warn!(message.id = received.message_id, error = %chain(&error), "it comes back at its time-out");
         }
         Verdict::Keep
@@ -107,11 +102,6 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
 
     /// A body that cannot be read goes to the dead-letter queue as it is, with the reason.
     pub(crate) async fn poison(&self, received: &Received, reason: &str) -> Result<Verdict, Error> {
-        let raw = match &received.message {
-            Err((body, _)) => body.clone(),
-            Ok(Message::FanOut(range)) => serde_json::to_string(range).unwrap_or_default(),
-            Ok(Message::Deliver(carrier)) => serde_json::to_string(carrier).unwrap_or_default(),
-        };
         tracing::error!(
             message.id = received.message_id,
             reason,
@@ -121,7 +111,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             let poison = Poison {
                 v: VERSION,
                 failure_reason: reason.to_owned(),
-                poison: raw.clone(),
+                poison: received.body.clone(),
                 exhausted_at: now,
             };
             serde_json::to_string(&poison).unwrap_or_default()
@@ -301,22 +291,20 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         if outcome::has_slot(delivery, now) {
             return Ok(None);
         }
-        let mut due = None;
+        let mut limit = None;
         if let Some(per_second) = endpoint.rate_limit_per_second {
             let name = format!("{}#{}", endpoint.tenant, endpoint.id);
-            due = self
-                .limits
-                .slot(&self.store, &name, per_second, alike, now)
-                .await?;
+            let slot = self.limits.slot(&self.store, &name, per_second, alike, now);
+            limit = slot.await?.map(|due| (due, per_second));
         }
-        if let Some(per_second) = self.settings.deliveries_per_second {
+        // A slot of the deployment's is taken only for what may go now by the endpoint's own.
+        if let (None, Some(per_second)) = (limit, self.settings.deliveries_per_second) {
             let slot = self
                 .limits
-                .slot(&self.store, "deployment", per_second, alike, now)
-                .await?;
-            due = due.max(slot);
+                .slot(&self.store, "deployment", per_second, alike, now);
+            limit = slot.await?.map(|due| (due, per_second));
         }
-        let Some(due) = due else {
+        let Some((due, per_second)) = limit else {
             return Ok(None);
         };
         let wait = due.since(now);
@@ -324,13 +312,8 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             tokio::time::sleep(wait).await;
             return Ok(None);
         }
-        Ok(Some(outcome::wait(
-            delivery,
-            due,
-            Some(due),
-            outcome::MAX_RATE_WAIT,
-            now,
-        )))
+        let longest = outcome::longest_rate_wait(per_second);
+        Ok(Some(outcome::wait(delivery, due, Some(due), longest, now)))
     }
 
     async fn attempt(
@@ -527,7 +510,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             .await?;
         let url = known
             .0
-            .map(|endpoint| endpoint.url.as_url().to_string())
+            .map(|endpoint| endpoint.url.for_logs())
             .unwrap_or_default();
         let payload = payload
             .map(ToOwned::to_owned)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
-use hookpost_adapters::table::Claim;
+use hookpost_adapters::table::{Claim, IdempotencyKey};
 use hookpost_adapters::world::random_bytes;
 use hookpost_domain::carrier::{Carrier, FanOut, VERSION};
 use hookpost_domain::endpoint::Endpoint;
@@ -20,6 +20,11 @@ use crate::Ingest;
 /// Events that match more endpoints than this are fanned out in the background, this many a
 /// message.
 const FAN_OUT_ABOVE: usize = 100;
+
+/// How long a call with the same key is given to finish before its work is done in its place.
+const UNDER_WAY: Duration = Duration::from_secs(3);
+/// How often it is looked whether it has.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// One event to accept.
 #[derive(Debug)]
@@ -56,6 +61,7 @@ pub(crate) struct Accepted {
     /// Whether an earlier call with the same key had been accepted already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     duplicate: bool,
+    delivery_count: usize,
     deliveries: Vec<AcceptedDelivery>,
 }
 
@@ -81,7 +87,23 @@ impl Accepted {
             timestamp: event.accepted_at(),
             alias: event.alias.clone(),
             duplicate,
+            delivery_count: event.endpoints.len(),
             deliveries: event.endpoints.iter().map(delivery).collect(),
+        }
+    }
+}
+
+/// A Lambda answer ends at 6 MB: a batch lists this many deliveries, and of the events beyond that
+/// the counts only. `GET /api/v1/events/{id}` lists them all.
+const MAX_LISTED: usize = 20_000;
+
+/// Cuts a batch's answers to what Lambda takes.
+pub(crate) fn shorten(answers: &mut [Result<Accepted, Problem>]) {
+    let mut listed = 0;
+    for accepted in answers.iter_mut().flatten() {
+        listed += accepted.deliveries.len();
+        if listed > MAX_LISTED {
+            accepted.deliveries = Vec::new();
         }
     }
 }
@@ -108,8 +130,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
         &self,
         requests: Vec<Request>,
     ) -> Result<Vec<Result<Accepted, Problem>>, Error> {
-        let mut tasks =
-            try_join_all(requests.into_iter().map(|request| self.task(request))).await?;
+        let mut tasks = self.tasks(requests).await?;
         refuse_twins(&mut tasks);
         let fresh: Vec<Event> = tasks.iter().filter_map(Task::to_store).cloned().collect();
         if !fresh.is_empty() {
@@ -137,7 +158,50 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
         Ok(tasks.into_iter().map(Task::answer).collect())
     }
 
-    async fn task(&self, request: Request) -> Result<Task, Error> {
+    /// What there is to do for each. Where several of a batch have the same key, the first is
+    /// judged before the others, and they against it.
+    async fn tasks(&self, requests: Vec<Request>) -> Result<Vec<Task>, Error> {
+        let mut seen = std::collections::HashSet::new();
+        let mut twins = Vec::new();
+        let mut firsts = Vec::with_capacity(requests.len());
+        for (place, request) in requests.into_iter().enumerate() {
+            let key = request.key.clone().map(|key| (request.tenant.clone(), key));
+            if key.is_none_or(|key| seen.insert(key)) {
+                firsts.push((place, request));
+            } else {
+                twins.push((place, request));
+            }
+        }
+        let judge = |(place, request)| async move {
+            Ok::<_, Error>((place, self.task(request, false).await?))
+        };
+        let mut tasks = try_join_all(firsts.into_iter().map(judge)).await?;
+        for (place, request) in twins {
+            tasks.push((place, self.task(request, true).await?));
+        }
+        tasks.sort_by_key(|(place, _)| *place);
+        Ok(tasks.into_iter().map(|(_, task)| task).collect())
+    }
+
+    /// What a key was used for, once the call that uses it right now has had time to finish.
+    async fn settled(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+        known: IdempotencyKey,
+    ) -> Result<IdempotencyKey, Error> {
+        let mut known = known;
+        while !known.sent && self.world.now().since(known.event.time()) < UNDER_WAY {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            match self.store.claimed(tenant, key).await? {
+                Some(now) => known = now,
+                None => break,
+            }
+        }
+        Ok(known)
+    }
+
+    async fn task(&self, request: Request, twin: bool) -> Result<Task, Error> {
         let Request { draft, tenant, key } = request;
         let now = self.world.now();
         let id = EventId::generate(now, random_bytes());
@@ -150,10 +214,22 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
                 .await?
             {
                 if known.fingerprint != fingerprint {
-                    return Ok(Task::Refused(Problem::conflict(
-                        "this Idempotency-Key (or event id) was used with another type or payload in the last 24 hours",
+                    let field = if key.starts_with("id:") {
+                        "id"
+                    } else {
+                        "Idempotency-Key"
+                    };
+                    return Ok(Task::Refused(Problem::conflict_of(
+                        field,
+                        "was used with another type or payload in the last 24 hours",
                     )));
                 }
+                // Nobody else finishes what this very call is about to send.
+                let known = if twin {
+                    known
+                } else {
+                    self.settled(&tenant, key, known).await?
+                };
                 if let Some(event) = self.store.event(&tenant, known.event).await? {
                     return Ok(if known.sent {
                         Task::Done(event)

@@ -17,7 +17,13 @@ const MAX_TENANTS: usize = 1_000;
 /// What this process knows.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    known: Mutex<HashMap<TenantId, Known>>,
+    tenants: Mutex<HashMap<TenantId, Arc<Tenant>>>,
+}
+
+/// One tenant. The lock is held while it is asked about, so that many at once ask once.
+#[derive(Debug, Default)]
+struct Tenant {
+    known: tokio::sync::Mutex<Option<Known>>,
 }
 
 #[derive(Debug, Clone)]
@@ -36,33 +42,32 @@ impl Directory {
         tenant: &TenantId,
         now: Timestamp,
     ) -> Result<Arc<Vec<Endpoint>>, Error> {
-        let known = self
-            .known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(tenant)
-            .cloned();
-        if let Some(known) = &known
-            && now.since(known.asked_at) < FRESH_FOR
-        {
+        let entry = self.entry(tenant);
+        let mut known = entry.known.lock().await;
+        let fresh = |known: &&Known| now.since(known.asked_at) < FRESH_FOR;
+        if let Some(known) = known.as_ref().filter(fresh) {
             return Ok(Arc::clone(&known.endpoints));
         }
         // The version before the endpoints: a change in between is noticed next time.
         let version = store.endpoints_version(tenant).await?;
-        let endpoints = match known {
-            Some(known) if known.version == version => known.endpoints,
-            Some(_) | None => Arc::new(store.endpoints(tenant).await?),
+        let unchanged = known.take().filter(|known| known.version == version);
+        let endpoints = match unchanged {
+            Some(unchanged) => unchanged.endpoints,
+            None => Arc::new(store.endpoints(tenant).await?),
         };
-        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MAX_TENANTS {
-            all.clear();
-        }
-        let entry = Known {
+        *known = Some(Known {
             version,
             asked_at: now,
             endpoints: Arc::clone(&endpoints),
-        };
-        all.insert(tenant.clone(), entry);
+        });
         Ok(endpoints)
+    }
+
+    fn entry(&self, tenant: &TenantId) -> Arc<Tenant> {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if tenants.len() >= MAX_TENANTS {
+            tenants.clear();
+        }
+        Arc::clone(tenants.entry(tenant.clone()).or_default())
     }
 }

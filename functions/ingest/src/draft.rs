@@ -18,7 +18,7 @@ pub(crate) fn read(body: &[u8]) -> Result<CheckedDraft, Problem> {
 
 /// The `Idempotency-Key` header.
 pub(crate) fn header_key(call: &Call) -> Result<Option<String>, Problem> {
-    let Some(key) = call.header("idempotency-key") else {
+    let Some(key) = call.text_header("Idempotency-Key")? else {
         return Ok(None);
     };
     if key.is_empty() || key.len() > 255 {

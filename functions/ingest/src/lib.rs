@@ -113,6 +113,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
                 "must be at most 2.5 MiB for a batch",
             ));
         }
+        let key = draft::header_key(call)?;
         let batch: Batch = call.json()?;
         if batch.events.is_empty() || batch.events.len() > MAX_BATCH {
             let rule = "must list 1 to 100 events";
@@ -122,16 +123,19 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
         }
         let mut results: Vec<Option<Result<Accepted, Problem>>> = Vec::new();
         let mut requests = Vec::new();
-        for raw in &batch.events {
+        for (index, raw) in batch.events.iter().enumerate() {
             match draft::read(raw.get().as_bytes()) {
                 Ok(draft) => {
-                    requests.push(Request::new(draft, None, &caller));
+                    let key = key.as_ref().map(|key| format!("{key}#{index}"));
+                    requests.push(Request::new(draft, key, &caller));
                     results.push(None);
                 }
                 Err(problem) => results.push(Some(Err(problem))),
             }
         }
-        let mut answers = self.accept(requests).await?.into_iter();
+        let mut answers = self.accept(requests).await?;
+        accept::shorten(&mut answers);
+        let mut answers = answers.into_iter();
         let results: Vec<BatchResult> = results
             .into_iter()
             .enumerate()

@@ -79,6 +79,19 @@ impl Call {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// A header that has to be text, if it is there.
+    ///
+    /// # Errors
+    /// 422 for one that is not ASCII.
+    pub fn text_header(&self, name: &'static str) -> Result<Option<&str>, Problem> {
+        let Some(value) = self.headers.get(name.to_ascii_lowercase()) else {
+            return Ok(None);
+        };
+        value.to_str().map(Some).map_err(|_| {
+            Problem::invalid(&Invalid::new(name, "must be printable ASCII characters"))
+        })
+    }
+
     /// A query parameter.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)
@@ -259,6 +272,16 @@ impl Problem {
             "This conflicts with what is stored",
             detail,
         )
+    }
+
+    /// 409: a field clashes with what is there.
+    pub fn conflict_of(field: &str, rule: &str) -> Self {
+        let mut problem = Self::conflict(format!("{field} {rule}"));
+        problem.errors.push(FieldError {
+            field: field.to_owned(),
+            rule: rule.to_owned(),
+        });
+        problem
     }
 
     /// 413: too much.

@@ -22,9 +22,9 @@ pub fn authenticate(call: &Call, config: &Config) -> Result<Caller, Problem> {
     if config.auth_required && !is_admin(call, config) {
         return Err(Problem::unauthorized());
     }
-    let tenant = match call.header("x-tenant") {
+    let tenant = match call.text_header("X-Tenant")? {
         None => TenantId::default(),
-        Some(text) => text.parse().map_err(|invalid| Problem::invalid(&invalid))?,
+        Some(text) => text.parse()?,
     };
     Ok(Caller { tenant })
 }

@@ -132,6 +132,15 @@ fn failed(call: &'static str, error: &(dyn std::error::Error + Send + Sync)) -> 
     }
 }
 
+/// JSON without the two characters that SQS refuses and JSON strings may hold.
+fn sendable(json: String) -> String {
+    if !json.contains(['\u{fffe}', '\u{ffff}']) {
+        return json;
+    }
+    json.replace('\u{fffe}', "\\ufffe")
+        .replace('\u{ffff}', "\\uffff")
+}
+
 fn body_and_group(message: &Outgoing) -> (String, Option<String>) {
     match message {
         Outgoing::Deliver(carrier) => {
@@ -217,7 +226,7 @@ impl ExhaustedQueue for Queues {
             self.once
                 .send_message()
                 .queue_url(&self.exhausted_url)
-                .message_body(body(RealWorld.now()))
+                .message_body(sendable(body(RealWorld.now())))
                 .send()
                 .await
                 .map(|_| ())

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookpost_domain::delivery::{AttemptResult, FailureKind, clip};
+use hookpost_domain::delivery::{AttemptResult, FailureKind, clip, clip_text};
 use hookpost_domain::ports::{Answer, Transport};
 use hookpost_domain::request::SignedRequest;
 use hookpost_domain::target::{self, AllowedTargets, TargetUrl, Verdict};
@@ -67,39 +67,37 @@ impl Http {
         })
     }
 
+    /// Until the answer's status and headers are there.
     async fn send(
         &self,
+        client: &Client,
         url: &TargetUrl,
         request: SignedRequest,
-    ) -> Result<Answer, reqwest::Error> {
-        let client = match target::verdict(url.as_url(), &self.allowed) {
-            Verdict::Listed => &self.listed,
-            Verdict::Guarded => &self.guarded,
-            Verdict::Refused(rule) => {
-                return Ok(failure(
-                    FailureKind::RefusedAddress,
-                    format!("the URL {rule}"),
-                ));
-            }
-        };
+    ) -> Result<Response, reqwest::Error> {
         let mut post = client.post(url.as_url().clone()).body(request.body);
         for (name, value) in request.headers {
             post = post.header(name, value);
         }
-        let response = post.send().await?;
-        Ok(answer(response).await)
+        post.send().await
     }
 }
 
 impl Transport for Http {
     async fn post(&self, url: &TargetUrl, request: SignedRequest, timeout: Duration) -> Answer {
-        match tokio::time::timeout(timeout, self.send(url, request)).await {
-            Ok(Ok(answer)) => answer,
+        let client = match target::verdict(url.as_url(), &self.allowed) {
+            Verdict::Listed => &self.listed,
+            Verdict::Guarded => &self.guarded,
+            Verdict::Refused(rule) => {
+                return failure(FailureKind::RefusedAddress, &format!("the URL {rule}"));
+            }
+        };
+        match tokio::time::timeout(timeout, self.send(client, url, request)).await {
+            Ok(Ok(response)) => answer(response).await,
             Ok(Err(error)) => classify(&error),
-            Err(_) => failure(
-                FailureKind::Timeout,
-                format!("no answer within {} s", timeout.as_secs()),
-            ),
+            Err(_) => {
+                let detail = format!("no answer within {} s", timeout.as_secs());
+                failure(FailureKind::Timeout, &detail)
+            }
         }
     }
 }
@@ -146,10 +144,10 @@ async fn answer(mut response: Response) -> Answer {
     }
 }
 
-fn failure(kind: FailureKind, detail: impl Into<String>) -> Answer {
+fn failure(kind: FailureKind, detail: &str) -> Answer {
     let result = AttemptResult::Failed {
         kind,
-        detail: detail.into(),
+        detail: clip_text(detail),
         response: String::new(),
     };
     Answer {
@@ -171,20 +169,20 @@ fn classify(error: &reqwest::Error) -> Answer {
             DialError::NotPublic(_) => FailureKind::RefusedAddress,
             DialError::NoAddress(_) | DialError::Lookup(..) => FailureKind::Dns,
         };
-        return failure(kind, refused.to_string());
+        return failure(kind, &refused.to_string());
     }
     if let Some(tls) = causes().find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
-        return failure(FailureKind::Tls, tls.to_string());
+        return failure(FailureKind::Tls, &tls.to_string());
     }
     let root = causes().last().map(ToString::to_string).unwrap_or_default();
     if error.is_connect() {
-        return failure(FailureKind::Connect, root);
+        return failure(FailureKind::Connect, &root);
     }
     let http = causes().find_map(|cause| cause.downcast_ref::<hyper::Error>());
     if http.is_some_and(|http| http.is_parse() || http.is_user()) {
-        return failure(FailureKind::Protocol, root);
+        return failure(FailureKind::Protocol, &root);
     }
-    failure(FailureKind::Reset, root)
+    failure(FailureKind::Reset, &root)
 }
 
 /// The next cause; `io::Error` keeps its own inside.

@@ -144,20 +144,24 @@ impl Message {
             #[serde(default)]
             fan_out: Option<serde::de::IgnoredAny>,
         }
-        let head: Head = serde_json::from_str(body)
-            .map_err(|error| format!("not a Hookpost message: {error}"))?;
+        let not_ours = |error: serde_json::Error| format!("not a Hookpost message: {error}");
+        let carrier = match serde_json::from_str::<Carrier>(body) {
+            Ok(carrier) if carrier.v == VERSION => return Ok(Self::Deliver(Box::new(carrier))),
+            other => other,
+        };
+        let head: Head = serde_json::from_str(body).map_err(not_ours)?;
         if head.v != u64::from(VERSION) {
+            let told = head.v;
             return Err(format!(
-                "a message of version {}, this is version {VERSION}",
-                head.v
+                "a message of version {told}, this is version {VERSION}"
             ));
         }
-        let parsed = if head.fan_out.is_some() {
-            serde_json::from_str(body).map(Self::FanOut)
-        } else {
-            serde_json::from_str(body).map(|carrier| Self::Deliver(Box::new(carrier)))
-        };
-        parsed.map_err(|error| format!("not a Hookpost message: {error}"))
+        if head.fan_out.is_some() {
+            let range = serde_json::from_str(body).map_err(not_ours)?;
+            return Ok(Self::FanOut(range));
+        }
+        let carrier = carrier.map_err(not_ours)?;
+        Ok(Self::Deliver(Box::new(carrier)))
     }
 }
 

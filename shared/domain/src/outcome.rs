@@ -16,14 +16,28 @@ use crate::{Timestamp, quota};
 /// The longest that a message is kept back in the queue: every message that waits there is in
 /// flight, and a queue holds 120,000 of those.
 pub const MAX_KEEP_BACK: Duration = Duration::from_secs(900);
-/// A longer wait for a rate limit is spent in the table.
-pub const MAX_RATE_WAIT: Duration = Duration::from_secs(5);
+/// How long a wait for a rate limit may always be spent in the queue.
+const SHORT_RATE_WAIT: Duration = Duration::from_secs(5);
+/// How long it may be at most: until the sweeper is sure to come by in time.
+const LONG_RATE_WAIT: Duration = Duration::from_secs(75);
+/// Most messages that one endpoint's rate limit keeps in flight.
+const MAX_WAITING_FOR_RATE: u64 = 1000;
 /// A message received this often is carried on by a new one, so that postponements never reach the
 /// queue's maxReceiveCount (100), which is for messages that crash the function.
 pub const MAX_RECEIVES: u32 = 50;
 /// How long after its time a slot of the rate limit that was kept for a delivery still holds: whole
 /// seconds of SQS, and the way through the queue.
 const KEPT_SLOT_LIFETIME: Duration = Duration::from_secs(3);
+
+/// How long a message is put off when a call to AWS failed: longer each time, so that no outage
+/// takes it to the queue's maxReceiveCount.
+pub fn after_an_error(receives: u32, roll: f64) -> Duration {
+    let base = Duration::from_secs(10).saturating_mul(2u32.saturating_pow(receives / 4));
+    let wait = base
+        .min(MAX_KEEP_BACK)
+        .mul_f64(0.75 + roll.clamp(0.0, 1.0) / 4.0);
+    Duration::from_secs(ceil_secs(wait))
+}
 
 /// What to do with the message, once the record is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +177,13 @@ pub fn wait(
             visible_in: keep_back(visible_in),
         },
     }
+}
+
+/// The longest wait for a limit of `per_second` that is spent in the queue. What waits there is in
+/// flight, so it is bounded by number too; longer waits are spent in the table.
+pub fn longest_rate_wait(per_second: u32) -> Duration {
+    let by_number = Duration::from_secs(MAX_WAITING_FOR_RATE / u64::from(per_second.max(1)));
+    by_number.clamp(SHORT_RATE_WAIT, LONG_RATE_WAIT)
 }
 
 /// Whether a slot of the rate limit was kept for this delivery and still holds.

@@ -1,9 +1,9 @@
 //! Rate limits that hold across instances without a write per request.
 //!
 //! A limit is a meter in the table: the time at which the next request may go (the generic cell
-//! rate algorithm). An instance moves it on by as many requests as it is about to make, and at
-//! least a tenth of a second's worth, in one conditional write, and then spends what it took from
-//! memory. Slots that are not used within [`SLOT_LIFETIME`] lapse: in any stretch of time no more
+//! rate algorithm). An instance moves it on by as many requests as it is about to make, and by up to
+//! a tenth of a second's worth if it has been using that much, in one conditional write, and then
+//! spends what it took from memory. Slots that are not used within [`SLOT_LIFETIME`] lapse: in any stretch of time no more
 //! requests go out than the rate allows for it and for one second and a burst more.
 
 use std::time::Duration;
@@ -24,6 +24,9 @@ pub struct Meter {
     pub version: u64,
     /// When the next slot is, in microseconds since the epoch.
     pub next_micros: u64,
+    /// The rate that this is at; 0 if never written.
+    #[serde(default)]
+    pub per_second: u32,
 }
 
 /// Slots that were taken and not yet used.
@@ -32,6 +35,7 @@ pub struct Lease {
     next_micros: u64,
     interval_micros: u64,
     left: u32,
+    lapsed: bool,
 }
 
 /// What a lease has for a request.
@@ -46,31 +50,54 @@ pub enum Slot {
 }
 
 impl Meter {
-    /// Takes slots for `wanted` requests, and some to spare, at `per_second`.
+    /// Takes slots for `wanted` requests at `per_second`. If the limit has been changed, what had
+    /// been taken ahead is worth as many slots as before.
     pub fn take(&self, per_second: u32, wanted: u32, now: Timestamp) -> (Self, Lease) {
         let per_second = per_second.max(1);
         let interval = (1_000_000 / u64::from(per_second)).max(1);
-        let count = wanted.max(per_second / 10).max(1);
-        let first = self
-            .next_micros
-            .max((now.as_millis() * 1000).saturating_sub(BURST_MICROS));
+        let count = wanted.max(1);
+        let now_micros = now.as_millis() * 1000;
+        let ahead = self.next_micros.saturating_sub(now_micros);
+        let next_slot = if self.per_second == 0 || self.per_second == per_second || ahead == 0 {
+            self.next_micros
+        } else {
+            let worth = u128::from(ahead) * u128::from(self.per_second) / u128::from(per_second);
+            now_micros.saturating_add(u64::try_from(worth).unwrap_or(u64::MAX))
+        };
+        let first = next_slot.max(now_micros.saturating_sub(BURST_MICROS));
         let next = first.saturating_add(interval.saturating_mul(count.into()));
         let lease = Lease {
             next_micros: first,
             interval_micros: interval,
             left: count,
+            lapsed: false,
         };
-        (
-            Self {
-                version: self.version + 1,
-                next_micros: next,
-            },
-            lease,
-        )
+        let meter = Self {
+            version: self.version + 1,
+            next_micros: next,
+            per_second,
+        };
+        (meter, lease)
     }
 }
 
+/// How many slots to take next: what is wanted, and more each time all of the last were used, up
+/// to a tenth of a second's worth. Slots that are taken and not used are lost to the others.
+pub fn next_size(last: u32, lapsed: bool, wanted: u32, per_second: u32) -> u32 {
+    let grown = if lapsed {
+        0
+    } else {
+        last.saturating_mul(2).min(per_second / 10)
+    };
+    wanted.max(grown).max(1)
+}
+
 impl Lease {
+    /// Whether any of its slots went unused for too long.
+    pub const fn has_lapsed(&self) -> bool {
+        self.lapsed
+    }
+
     /// One request's slot.
     pub fn spend(&mut self, now: Timestamp) -> Slot {
         let now_micros = now.as_millis() * 1000;
@@ -80,6 +107,7 @@ impl Lease {
             self.left -= 1;
             self.next_micros = slot.saturating_add(self.interval_micros);
             if slot.saturating_add(lifetime) < now_micros {
+                self.lapsed = true;
                 continue;
             }
             if slot <= now_micros {
@@ -134,18 +162,33 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_worth_a_tenth_of_a_second_or_what_is_wanted() {
+    fn a_lease_is_worth_what_is_wanted_and_grows_with_use() {
         let now = Timestamp::from_millis(1_000_000);
-        let spend_all = |per_second, wanted| {
-            let (_, mut lease) = Meter::default().take(per_second, wanted, now);
-            let mut slots = 0;
-            while lease.spend(now) != Slot::Empty {
-                slots += 1;
-            }
-            slots
+        let (_, mut lease) = Meter::default().take(1000, 7, now);
+        let mut slots = 0;
+        while lease.spend(now) != Slot::Empty {
+            slots += 1;
+        }
+        assert_eq!(slots, 7);
+        assert_eq!(next_size(7, false, 1, 1000), 14);
+        assert_eq!(next_size(80, false, 1, 1000), 100);
+        assert_eq!(next_size(80, true, 1, 1000), 1);
+        assert_eq!(next_size(1, false, 10, 5), 10);
+    }
+
+    #[test]
+    fn a_changed_limit_keeps_the_number_of_slots_taken_ahead() {
+        let now = Timestamp::from_millis(1_000_000);
+        let (slow, _) = Meter::default().take(10, 10_000, now);
+        let (fast, mut lease) = slow.take(1000, 1, now);
+        let Slot::At(at) = lease.spend(now) else {
+            panic!("no slot")
         };
-        assert_eq!(spend_all(1000, 1), 100);
-        assert_eq!(spend_all(5, 10), 10);
-        assert_eq!(spend_all(1, 1), 1);
+        assert!(
+            at.since(now) <= Duration::from_secs(11),
+            "{:?}",
+            at.since(now)
+        );
+        assert_eq!(fast.per_second, 1000);
     }
 }

@@ -179,7 +179,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         let [o3, o4] = lo.to_be_bytes();
         return f == 0xffff && is_public_v4(Ipv4Addr::new(o1, o2, o3, o4));
     }
-    let refused = (a == 0x64 && b == 0xff9b && ((c, d, e, f) == (0, 0, 0, 0) || c == 1))
+    let refused = (a == 0x2001 && b < 0x200)
+        || [a, b, c, d, e, f] == [0, 0, 0, 0, 0xffff, 0]
+        || (a == 0x64 && b == 0xff9b && ((c, d, e, f) == (0, 0, 0, 0) || c == 1))
         || (a == 0x100 && (b, c, d) == (0, 0, 0))
         || (a == 0x2001 && b == 0xdb8)
         || a == 0x2002
@@ -232,6 +234,8 @@ mod tests {
             "[fd00::1]",
             "[3fff:fff::1]",
             "[5f00::1]",
+            "[2001::1]",
+            "[::ffff:0:7f00:1]",
             "%31%32%37.0.0.1",
             "１２７.0.0.1",
         ] {

@@ -2,6 +2,7 @@
 //! the breaker beside it, and `#version` for the tenant's count of changes.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -65,6 +66,8 @@ impl ports::Endpoints for Store {
         let mut wanted = KeysAndAttributes::builder()
             .keys(key(tenant, id.as_str()))
             .keys(key(tenant, &health_key))
+            // A health from before a probe began would undo what is known of it.
+            .consistent_read(true)
             .build()
             .map_err(|error| Error {
                 call: "BatchGetItem endpoints",
@@ -270,27 +273,41 @@ impl Store {
                 call: "count a change",
                 source: error.into(),
             })?;
-        let answer = self
-            .db
-            .transact_write_items()
-            .transact_items(write)
-            .transact_items(TransactWriteItem::builder().update(count).build())
-            .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(error) if is_condition(&error) => Ok(false),
-            Err(error) => Err(failed("TransactWriteItems endpoints")(error)),
+        for pause_ms in [0u64, 10, 30, 90, 200] {
+            // Other changes of the same tenant count at the same item.
+            let jitter = fastrand::u64(0..=pause_ms);
+            tokio::time::sleep(Duration::from_millis(pause_ms + jitter)).await;
+            let counted = TransactWriteItem::builder().update(count.clone()).build();
+            let answer = self
+                .db
+                .transact_write_items()
+                .transact_items(write.clone())
+                .transact_items(counted)
+                .send()
+                .await;
+            match answer {
+                Ok(_) => return Ok(true),
+                Err(error) if is_cancelled_for(&error, "ConditionalCheckFailed") => {
+                    return Ok(false);
+                }
+                Err(error) if is_cancelled_for(&error, "TransactionConflict") => {}
+                Err(error) => return Err(failed("TransactWriteItems endpoints")(error)),
+            }
         }
+        let source = "too many changes of this tenant's endpoints at once".into();
+        Err(Error {
+            call: "TransactWriteItems endpoints",
+            source,
+        })
     }
 }
 
-fn is_condition<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
+fn is_cancelled_for<R>(error: &SdkError<TransactWriteItemsError, R>, code: &str) -> bool {
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
             .cancellation_reasons()
             .iter()
-            .any(|reason| reason.code() == Some("ConditionalCheckFailed")),
+            .any(|reason| reason.code() == Some(code)),
         Some(_) | None => false,
     }
 }

@@ -69,6 +69,19 @@ pub struct IdempotencyKey {
     pub sent: bool,
 }
 
+impl IdempotencyKey {
+    fn read(item: &Item) -> Result<Self, String> {
+        Ok(Self {
+            event: item
+                .text("event_id")?
+                .parse()
+                .map_err(|error| format!("{error}"))?,
+            fingerprint: item.text("fingerprint")?.to_owned(),
+            sent: item.contains_key("sent"),
+        })
+    }
+}
+
 /// Who has an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
@@ -124,22 +137,35 @@ impl Store {
         let Some(other) = lost(&error) else {
             return Err(failed("PutItem keys")(error));
         };
-        let read = || -> Result<IdempotencyKey, String> {
-            Ok(IdempotencyKey {
-                event: other
-                    .text("event_id")?
-                    .parse()
-                    .map_err(|error| format!("{error}"))?,
-                fingerprint: other.text("fingerprint")?.to_owned(),
-                sent: other.contains_key("sent"),
-            })
-        };
-        let known = read().map_err(|what| damaged("keys", &*pk, what))?;
+        let known = IdempotencyKey::read(&other).map_err(|what| damaged("keys", &*pk, what))?;
         // Our own first try, whose answer was lost.
         if known.event == event {
             return Ok(Claim::New);
         }
         Ok(Claim::Known(known))
+    }
+
+    /// What `key` was last used for.
+    ///
+    /// # Errors
+    /// The read failed.
+    pub async fn claimed(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+    ) -> Result<Option<IdempotencyKey>, Error> {
+        let pk = idempotency_pk(tenant, key);
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.tables.keys)
+            .key("pk", s(&pk))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem keys"))?;
+        let known = answer.item.as_ref().map(IdempotencyKey::read);
+        known.transpose().map_err(|what| damaged("keys", pk, what))
     }
 
     /// Notes that everything was sent for the event under `key`.
@@ -192,6 +218,7 @@ impl ports::Meters for Store {
             ("pk".to_owned(), s(format!("rate#{name}"))),
             ("version".to_owned(), n(meter_.version)),
             ("next_micros".to_owned(), n(meter_.next_micros)),
+            ("per_second".to_owned(), n(meter_.per_second)),
             ("expires_at".to_owned(), n(expires.as_secs())),
         ]);
         let write = self.db.put_item().table_name(&self.tables.keys);
@@ -209,6 +236,7 @@ fn meter(item: &Item) -> Result<Meter, Error> {
         Ok(Meter {
             version: item.number("version")?,
             next_micros: item.number("next_micros")?,
+            per_second: item.small("per_second")?,
         })
     };
     read().map_err(|what| damaged("keys", item.maybe_text("pk").unwrap_or("?"), what))

@@ -181,23 +181,33 @@ impl Attempt {
     }
 }
 
+/// What SQS refuses in a message, or nobody wants in a log.
+fn is_unfit(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+/// At most [`MAX_RESPONSE_BYTES`] bytes of a text about a failure, without what SQS refuses.
+pub fn clip_text(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len().min(MAX_RESPONSE_BYTES));
+    for c in text.chars() {
+        let c = if is_unfit(c) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        };
+        if kept.len() + c.len_utf8() > MAX_RESPONSE_BYTES {
+            break;
+        }
+        kept.push(c);
+    }
+    kept
+}
+
 /// The beginning of an answer that is worth keeping: at most [`MAX_RESPONSE_BYTES`] bytes of text,
 /// control characters and broken UTF-8 replaced.
 pub fn clip(body: &[u8]) -> String {
     let head = body.get(..MAX_RESPONSE_BYTES).unwrap_or(body);
-    let text = String::from_utf8_lossy(head);
-    let plain = |c: char| {
-        if c.is_control() && c != '\n' && c != '\t' {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    let mut kept: String = text.chars().map(plain).collect();
-    while kept.len() > MAX_RESPONSE_BYTES {
-        kept.pop();
-    }
-    kept
+    clip_text(&String::from_utf8_lossy(head))
 }
 
 #[expect(
@@ -240,6 +250,11 @@ mod tests {
         #[test]
         fn no_answer_is_kept_longer_than_its_bound(body in proptest::collection::vec(any::<u8>(), 0..2000)) {
             prop_assert!(clip(&body).len() <= MAX_RESPONSE_BYTES);
+        }
+
+        #[test]
+        fn what_is_kept_of_an_answer_can_be_sent(text in "[\u{0}-\u{20}a\u{fffd}-\u{ffff}]{0,300}") {
+            prop_assert!(!clip(text.as_bytes()).chars().any(is_unfit));
         }
     }
 

@@ -9,7 +9,7 @@ mod index;
 
 use std::time::Duration;
 
-pub use attempt::{Attempt, AttemptResult, FailureKind, MAX_RESPONSE_BYTES, clip};
+pub use attempt::{Attempt, AttemptResult, FailureKind, MAX_RESPONSE_BYTES, clip, clip_text};
 pub use index::{IndexKeys, WaitKey, due_key, held_key, status_key};
 
 use serde::{Deserialize, Serialize};

@@ -1,19 +1,48 @@
 //! How a caller may write a retry policy, and the durations in it.
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::Invalid;
 use crate::retry::{Backoff, Jitter, PRESETS, RetryPolicy};
 
 /// `"standard"`, or an object with a preset, a list of delays, or the numbers of an exponential
 /// backoff; the numbers that are left out are those of the preset (`quick` if none is named).
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RetryInput {
     /// A preset by its name.
     Preset(String),
     /// Numbers.
     Numbers(Box<RetryNumbers>),
+}
+
+impl<'de> Deserialize<'de> for RetryInput {
+    /// By hand, so that what is wrong in the object is told by its own name.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = RetryInput;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(
+                    "a preset's name, or an object with `delays` or the numbers of a backoff",
+                )
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<RetryInput, E> {
+                Ok(RetryInput::Preset(name.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RetryInput, A::Error> {
+                let numbers = RetryNumbers::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RetryInput::Numbers(Box::new(numbers)))
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// The object form of [`RetryInput`].

@@ -276,3 +276,22 @@ fn what_waited_too_long_expires_unless_it_was_paused() {
         delivery.since
     );
 }
+
+#[test]
+fn no_outage_of_hours_takes_a_message_to_the_dead_letter_queue() {
+    let until_redrive: Duration = (1..100).map(|receives| after_an_error(receives, 0.0)).sum();
+    assert!(
+        until_redrive > Duration::from_secs(12 * 3600),
+        "{until_redrive:?}"
+    );
+    assert!((0..1000).all(|receives| after_an_error(receives, 0.999) <= MAX_KEEP_BACK));
+}
+
+#[test]
+fn a_rate_limit_keeps_at_most_a_thousand_messages_in_flight_or_five_seconds_worth() {
+    for per_second in 1..2000 {
+        let wait = longest_rate_wait(per_second).as_secs();
+        assert!((5..=75).contains(&wait));
+        assert!(wait == 5 || wait * u64::from(per_second) <= 1000);
+    }
+}
