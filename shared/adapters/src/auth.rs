@@ -1,6 +1,6 @@
 //! Who calls.
 
-use hookpost_domain::TenantId;
+use hookpost_domain::{Invalid, TenantId};
 use sha2::{Digest, Sha256};
 
 use crate::Config;
@@ -22,7 +22,13 @@ pub fn authenticate(call: &Call, config: &Config) -> Result<Caller, Problem> {
     if config.auth_required && !is_admin(call, config) {
         return Err(Problem::unauthorized());
     }
-    let tenant = match call.text_header("X-Tenant")? {
+    let unreadable = |_| {
+        Problem::invalid(&Invalid::new(
+            "tenant",
+            "must be printable ASCII characters",
+        ))
+    };
+    let tenant = match call.text_header("X-Tenant").map_err(unreadable)? {
         None => TenantId::default(),
         Some(text) => text.parse()?,
     };
