@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Call, Tenant};
+use crate::{Call, Tenant, wait};
 
 /// What a function answered to an invocation.
 #[derive(Debug, Clone)]
@@ -117,10 +117,10 @@ impl Tenant<'_> {
             "MessageAttributeNames": ["All"],
         });
         let mut received = self.sqs("ReceiveMessage", &input).await;
-        match received["Messages"].take() {
-            Value::Null => Vec::new(),
-            messages => serde_json::from_value(messages).unwrap(),
-        }
+        let messages = received["Messages"].take();
+        // Without messages there is no such field.
+        let messages: Option<Vec<Message>> = serde_json::from_value(messages).unwrap();
+        messages.unwrap_or_default()
     }
 
     /// An attribute of a queue, such as `ApproximateNumberOfMessages`.
@@ -134,6 +134,24 @@ impl Tenant<'_> {
         value
             .unwrap_or_else(|| panic!("{queue} has no {attribute}"))
             .to_owned()
+    }
+
+    /// Sends everything in the dead-letter queue home, as the console's "Start DLQ redrive" does
+    /// by default: without a destination. Waits for the end of it, and tells how many it moved.
+    pub async fn redrive(&self) -> u64 {
+        let source = self.queue_attribute("DeadLetterQueue", "QueueArn").await;
+        let input = json!({ "SourceArn": source });
+        self.sqs("StartMessageMoveTask", &input).await;
+        wait::until("the dead-letter queue is redriven", || async {
+            let tasks = self.sqs("ListMessageMoveTasks", &input).await;
+            let task = &tasks["Results"][0];
+            if task["Status"] == "COMPLETED" {
+                Ok(task["ApproximateNumberOfMessagesMoved"].as_u64().unwrap())
+            } else {
+                Err(format!("{task:#}"))
+            }
+        })
+        .await
     }
 
     /// Keys of all items in a table whose partition key names this tenant.
@@ -152,10 +170,21 @@ impl Tenant<'_> {
                     keys.push(format!("{} / {}", part("pk"), part("sk")));
                 }
             }
-            match &page["LastEvaluatedKey"] {
-                Value::Null => return keys,
-                last => input["ExclusiveStartKey"] = last.clone(),
+            if page["LastEvaluatedKey"].is_null() {
+                return keys;
             }
+            input["ExclusiveStartKey"] = page["LastEvaluatedKey"].clone();
         }
+    }
+
+    /// The ids of all events that are stored for this tenant.
+    pub async fn stored_events(&self) -> Vec<String> {
+        let keys = self.keys_in("EventsTable").await;
+        let ids = keys.iter().filter_map(|key| {
+            let (_, id) = key.split_once(" / ")?;
+            let is_uuid = id.len() == 36 && id.matches('-').count() == 4;
+            is_uuid.then(|| id.to_owned())
+        });
+        ids.collect()
     }
 }

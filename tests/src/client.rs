@@ -88,10 +88,11 @@ impl Client {
             let body = body.collect().await?.to_bytes();
             Ok::<_, Box<dyn std::error::Error + Send + Sync>>((parts, body))
         };
-        match tokio::time::timeout(TIMEOUT, exchange).await {
-            Ok(Ok((parts, body))) => Answer::new(about, parts.status, parts.headers, body),
-            Ok(Err(error)) => panic!("{about} got no answer: {error:?}"),
-            Err(_elapsed) => panic!("{about} got no answer within {TIMEOUT:?}"),
-        }
+        let Ok(exchanged) = tokio::time::timeout(TIMEOUT, exchange).await else {
+            panic!("{about} got no answer within {TIMEOUT:?}");
+        };
+        let (parts, body) =
+            exchanged.unwrap_or_else(|error| panic!("{about} got no answer: {error:?}"));
+        Answer::new(about, parts.status, parts.headers, body)
     }
 }

@@ -15,6 +15,8 @@
     reason = "a test that cannot go on fails where it stands"
 )]
 
+use std::fmt::Write as _;
+
 mod answer;
 mod aws;
 mod build;
@@ -32,3 +34,12 @@ pub use endpoint::{Endpoint, EndpointBuilder};
 pub use receiver::Received;
 pub use system::System;
 pub use tenant::{Accepted, Tenant};
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _written = write!(text, "{byte:02x}");
+    }
+    text
+}

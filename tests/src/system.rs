@@ -48,13 +48,18 @@ impl System {
         let mut command = Command::new(binaries.join("hookpost-local"));
         command
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["--memory", "--ports-from", "0"])
             .arg("--ready-file")
             .arg(&ready_file)
             .arg("--bin-dir")
             .arg(binaries);
         if !arguments.contains(&"--schedule-every") {
             command.args(["--schedule-every", SCHEDULE_EVERY]);
+        }
+        if !arguments.contains(&"--data") {
+            command.arg("--memory");
+        }
+        if !arguments.iter().any(|argument| argument.ends_with("port")) {
+            command.args(["--ports-from", "0"]);
         }
         for (name, value) in parameters {
             command.arg("--parameter").arg(format!("{name}={value}"));

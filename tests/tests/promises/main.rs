@@ -8,3 +8,10 @@
 )]
 
 mod accepting;
+mod bad_input;
+mod idempotency;
+mod keys;
+mod managing;
+mod payloads;
+mod samples;
+mod signing;
