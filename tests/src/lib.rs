@@ -20,6 +20,7 @@ use std::fmt::Write as _;
 mod answer;
 mod aws;
 mod build;
+mod carrier;
 mod client;
 mod endpoint;
 mod receiver;

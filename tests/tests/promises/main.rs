@@ -9,9 +9,16 @@
 
 mod accepting;
 mod bad_input;
+mod dead_letters;
+mod graveyard;
 mod idempotency;
 mod keys;
 mod managing;
+mod pausing;
 mod payloads;
+mod poison;
+mod redrive;
+mod replays;
+mod restarting;
 mod samples;
 mod signing;
