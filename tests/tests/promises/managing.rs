@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use hookpost_tests::{Tenant, wait};
+use hookpost_tests::{System, Tenant, wait};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -320,4 +320,20 @@ async fn what_is_another_tenants_is_not_there() {
     assert_eq!(event.deliveries, []);
     assert_eq!(owner.delivery(id).await, delivery);
     assert_eq!(endpoint.shown().await["disabled_by"], "gone");
+}
+
+#[tokio::test]
+async fn a_tenant_has_no_more_endpoints_than_the_deployment_allows() {
+    let system = System::start_with(&[("MaxEndpoints", "2")], &[]);
+    let (tenant, other) = (Tenant::on(&system), Tenant::on(&system));
+    let first = tenant.endpoint("/success").create().await;
+    tenant.endpoint("/success").create().await;
+    let body = json!({ "url": "https://example.com/", "event_types": ["*"] });
+    tenant
+        .post("/endpoints", &body)
+        .await
+        .refuses(422, "endpoints");
+    other.endpoint("/success").create().await;
+    tenant.delete(&format!("/endpoints/{}", first.id)).await;
+    tenant.post("/endpoints", &body).await.expect(201);
 }
