@@ -9,6 +9,7 @@
 #[cfg(not(panic = "unwind"))]
 compile_error!("build with panic = \"unwind\": a panic has to stay one delivery's failure");
 
+mod attempt;
 mod book;
 mod fan_out;
 mod limits;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookpost_adapters::Config;
+use hookpost_domain::Timestamp;
 use hookpost_domain::breaker::{Breaker, Gate, Health, Slot};
 use hookpost_domain::carrier::{Carrier, Exhausted, Message, Poison, VERSION};
-use hookpost_domain::delivery::{Attempt, DeadReason, Delivery, FailureKind};
-use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState};
-use hookpost_domain::outcome::{self, Aftermath, Ahead, Arrival, Patience, Settled, Step};
-use hookpost_domain::ports::{Answer, Error, Transport, World, Write};
+use hookpost_domain::delivery::{DeadReason, Delivery};
+use hookpost_domain::endpoint::Endpoint;
+use hookpost_domain::outcome::{self, Arrival, Patience, Settled, Step};
+use hookpost_domain::ports::{Error, Transport, World, Write};
 use hookpost_domain::retry::RetryPolicy;
-use hookpost_domain::{Timestamp, request, retry_after};
 use serde_json::value::RawValue;
 
 use crate::book::{Book, Page};
@@ -23,13 +23,13 @@ use crate::{Queues, Tables, Verdict};
 /// A wait this short is spent in the function: going back to the queue would take longer.
 const WAIT_INSIDE: Duration = Duration::from_millis(200);
 /// How often a decision is made anew when the record was changed meanwhile.
-const TRIES: u32 = 10;
+pub(crate) const TRIES: u32 = 10;
 
 /// What a deployment says about delivering.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    retry: RetryPolicy,
-    patience: Patience,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) patience: Patience,
     deliveries_per_second: Option<u32>,
     dlq_retention: Duration,
 }
@@ -51,20 +51,21 @@ impl From<&Config> for Settings {
 pub struct Worker<S, Q, T, W> {
     pub(crate) store: S,
     pub(crate) queues: Q,
-    http: T,
+    pub(crate) http: T,
     pub(crate) world: W,
-    settings: Settings,
+    pub(crate) settings: Settings,
     book: Book,
     limits: Limits,
 }
 
 /// What is known about a delivery that is about to be attempted.
-struct Ready<'a> {
-    carrier: &'a Carrier,
-    delivery: Delivery,
-    endpoint: Arc<Endpoint>,
-    page: Arc<Page>,
-    probe: Option<u64>,
+pub(crate) struct Ready<'a> {
+    pub(crate) carrier: &'a Carrier,
+    pub(crate) delivery: Delivery,
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) page: Arc<Page>,
+    /// The request's token, if it is a probe.
+    pub(crate) probe: Option<u64>,
 }
 
 impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
@@ -316,163 +317,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         Ok(Some(outcome::wait(delivery, due, Some(due), longest, now)))
     }
 
-    async fn attempt(
-        &self,
-        ready: Ready<'_>,
-        payload: &RawValue,
-        received: &Received,
-    ) -> Result<Verdict, Error> {
-        let Ready {
-            carrier,
-            delivery,
-            endpoint,
-            page,
-            probe,
-        } = ready;
-        let began = self.world.now();
-        let request = request::build(
-            &endpoint,
-            carrier.event_id,
-            &carrier.event_type,
-            payload,
-            began,
-        );
-        let answer = self
-            .http
-            .post(&endpoint.url, request, endpoint.timeout())
-            .await;
-        let now = self.world.now();
-        let latency = u32::try_from(now.since(began).as_millis()).unwrap_or(u32::MAX);
-        let attempt = Attempt {
-            number: 0,
-            cycle: delivery.cycle,
-            at: began,
-            latency_ms: latency,
-            result: answer.result.clone(),
-        };
-        let policy = endpoint.retry.as_ref().unwrap_or(&self.settings.retry);
-        let ahead = self
-            .learn(&page, &delivery, &endpoint, policy, &attempt, probe, now)
-            .await;
-        if attempt.failure() == Some(FailureKind::Http(410))
-            && let Err(error) = self.disable(&page, &endpoint, now).await
-        {
-            // Its next delivery will hear the same.
-            tracing::warn!(endpoint.id = %endpoint.id, error = %chain(&error), "it was not disabled");
-        }
-        let after = Aftermath {
-            policy,
-            no_retry_statuses: &endpoint.no_retry_statuses,
-            retry_after: answer
-                .retry_after
-                .as_deref()
-                .and_then(|value| retry_after::parse(value, now)),
-            ahead,
-            patience: self.settings.patience,
-            roll: self.world.roll(),
-        };
-        let mut current = delivery;
-        for _ in 0..TRIES {
-            let settled = outcome::settle(&current, attempt.clone(), &after, now);
-            match self
-                .store
-                .store_delivery(&settled.delivery, current.version)
-                .await?
-            {
-                Write::Won => {
-                    log(&settled.delivery, &endpoint, &answer, latency);
-                    return self.step(carrier, &settled, Some(payload), received).await;
-                }
-                Write::Lost(other) => {
-                    current = other.unwrap_or_else(|| Delivery::unwritten(carrier));
-                }
-            }
-        }
-        Err(Error {
-            call: "recording an attempt",
-            source: "its record changes all the time".into(),
-        })
-    }
-
-    /// What the request says about the endpoint's health, and what that means for this delivery. A
-    /// health that cannot be written costs a count, not the delivery.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one part of what a request taught"
-    )]
-    async fn learn(
-        &self,
-        page: &Page,
-        delivery: &Delivery,
-        endpoint: &Endpoint,
-        policy: &RetryPolicy,
-        attempt: &Attempt,
-        probe: Option<u64>,
-        now: Timestamp,
-    ) -> Ahead {
-        let retries = outcome::will_retry(delivery, attempt, policy, &endpoint.no_retry_statuses)
-            && policy
-                .delay_before(delivery.attempts + 2, 0.5)
-                .is_some_and(|wait| wait <= outcome::MAX_KEEP_BACK);
-        let books = retries.then_some(&delivery.id);
-        let decide = |health: &Health| match attempt.failure() {
-            None => health.after_success(probe),
-            Some(_) => {
-                health.after_failure(endpoint.breaker, probe, books, endpoint.timeout(), now)
-            }
-        };
-        let changed = page
-            .change(&self.store, &endpoint.tenant, &endpoint.id, now, decide)
-            .await;
-        let health = match changed {
-            Ok(changed) => changed.health,
-            Err(error) => {
-                tracing::warn!(endpoint.id = %endpoint.id, error = %chain(&error), "its health was not noted");
-                return Ahead::Clear;
-            }
-        };
-        match &health.breaker {
-            Breaker::Closed => Ahead::Clear,
-            Breaker::Open {
-                next_probe,
-                slot: Slot::Booked {
-                    delivery: booked, ..
-                },
-                ..
-            } if *booked == delivery.id => {
-                tracing::warn!(endpoint.id = %endpoint.id, next_probe = %next_probe, "the breaker is open");
-                Ahead::Probe(*next_probe)
-            }
-            Breaker::Open { .. } => Ahead::Hold,
-        }
-    }
-
-    /// The endpoint said 410 Gone: nothing more is sent to it until somebody enables it again.
-    async fn disable(&self, page: &Page, endpoint: &Endpoint, now: Timestamp) -> Result<(), Error> {
-        let mut current = endpoint.clone();
-        for _ in 0..TRIES {
-            if !matches!(current.state, EndpointState::Active) {
-                break;
-            }
-            let disabled = current.with_state(EndpointState::Disabled(DisabledBy::Gone), now);
-            match self
-                .store
-                .store_endpoint(&disabled, current.version)
-                .await?
-            {
-                Write::Lost(Some(other)) => current = other,
-                Write::Won => {
-                    tracing::warn!(endpoint.id = %endpoint.id, "it answered 410 Gone and was disabled");
-                    break;
-                }
-                Write::Lost(None) => break,
-            }
-        }
-        page.forget().await;
-        Ok(())
-    }
-
-    async fn step(
+    pub(crate) async fn step(
         &self,
         carrier: &Carrier,
         settled: &Settled,
@@ -532,28 +377,7 @@ enum Passage {
     Held,
 }
 
-fn log(delivery: &Delivery, endpoint: &Endpoint, answer: &Answer, latency_ms: u32) {
-    let last = delivery.log.last();
-    let number = last.map_or(0, |attempt| attempt.number);
-    let Some(failed) = last.filter(|attempt| attempt.failure().is_some()) else {
-        tracing::debug!(delivery.id = %delivery.id, attempt = number, latency_ms, "delivered");
-        return;
-    };
-    tracing::info!(
-        delivery.id = %delivery.id,
-        tenant = %delivery.tenant,
-        endpoint.id = %endpoint.id,
-        endpoint.url = endpoint.url.for_logs(),
-        attempt = number,
-        latency_ms,
-        failure = failed.describe(),
-        retry_after = answer.retry_after,
-        status = delivery.status_name(),
-        "an attempt failed"
-    );
-}
-
-fn chain(error: &Error) -> String {
+pub(crate) fn chain(error: &Error) -> String {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| {
         error.source()
     });
