@@ -15,6 +15,7 @@ use hookpost_domain::endpoint::EndpointState;
 use hookpost_domain::ports::{Deliveries, DeliveryQueue, Error, Outgoing, World, Write};
 
 use crate::Replay;
+use crate::cycle::Begun;
 
 /// What becomes of a message.
 enum Verdict {
@@ -52,13 +53,10 @@ impl<W: World> Replay<W> {
                 .and_then(|value| value.parse::<u64>().ok())
         };
         let sent = Timestamp::from_millis(number("SentTimestamp").unwrap_or_default());
-        let first_time = number("ApproximateReceiveCount").unwrap_or(1) <= 1;
         let last_word = LastWord::parse(message.body.as_deref().unwrap_or_default());
         match last_word {
             Ok(word) if word.was_redriven(sent) => return self.redriven(word, message).await,
-            Ok(LastWord::Delivery(exhausted))
-                if first_time && !self.mark_buried(&exhausted).await? =>
-            {
+            Ok(LastWord::Delivery(exhausted)) if !self.mark_buried(&exhausted).await? => {
                 return Ok(Verdict::Done);
             }
             Ok(_) | Err(_) => {}
@@ -150,14 +148,13 @@ impl<W: World> Replay<W> {
             return self.refuse(message).await;
         }
         let now = self.world.now();
-        let next = delivery.replayed(now);
-        if let Write::Lost(_) = self.store.store_delivery(&next, delivery.version).await? {
-            // Whoever was faster replays it, or it comes back and is judged anew.
-            return Err(Error {
-                call: "replaying a redriven message",
-                source: "its record was changed".into(),
-            });
-        }
+        let next = match self.begin_cycle(delivery, now).await? {
+            Begun::Fresh(next) => next,
+            Begun::Overtaken(delivery) => {
+                tracing::info!(delivery.id = %delivery.id, "somebody else was faster");
+                return Ok(Verdict::Done);
+            }
+        };
         let carrier = Carrier::pointing(&next, now);
         self.queues
             .send(vec![(Outgoing::Deliver(Box::new(carrier)), Duration::ZERO)])

@@ -4,12 +4,13 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use hookpost_adapters::api::{Call, Problem, Reply};
 use hookpost_adapters::auth::{self, Caller};
 use hookpost_domain::carrier::Carrier;
-use hookpost_domain::delivery::{Delivery, Status};
-use hookpost_domain::ports::{Deliveries, DeliveryQueue, Outgoing, World, Write};
+use hookpost_domain::delivery::Delivery;
+use hookpost_domain::ports::{Deliveries, DeliveryQueue, Outgoing, World};
 use hookpost_domain::{DeliveryId, Timestamp};
 use serde_json::json;
 
 use crate::Replay;
+use crate::cycle::Begun;
 use crate::input::{Order, Unreadable};
 
 /// How long a caller is kept waiting before the rest is done in the background.
@@ -68,19 +69,15 @@ impl<W: World> Replay<W> {
             .await?
             .filter(mine)
             .ok_or_else(missing)?;
-        if !matches!(delivery.status, Status::Dead { .. }) {
-            return Err(Problem::conflict(format!(
-                "this delivery is {}, not dead",
-                delivery.status_name()
-            )));
-        }
+        let not_dead = |delivery: &Delivery| {
+            let status = delivery.status_name();
+            Problem::conflict(format!("this delivery is {status}, not dead"))
+        };
         let now = self.world.now();
-        let next = delivery.replayed(now);
-        if let Write::Lost(_) = self.store.store_delivery(&next, delivery.version).await? {
-            return Err(Problem::conflict(
-                "this delivery is being replayed by somebody else",
-            ));
-        }
+        let next = match self.begin_cycle(delivery, now).await? {
+            Begun::Fresh(next) => next,
+            Begun::Overtaken(delivery) => return Err(not_dead(&delivery)),
+        };
         let carrier = Carrier::pointing(&next, now);
         self.queues
             .send(vec![(

@@ -19,6 +19,7 @@ use hookpost_domain::ports::{Deliveries, DeliveryQueue, Error, Outgoing, World, 
 use hookpost_domain::{DeliveryId, EventId, TenantId, Timestamp};
 
 use crate::Replay;
+use crate::cycle::Begun;
 use crate::input::{Order, Unreadable};
 use crate::pace::{self, Fate, Pace, Step};
 
@@ -271,12 +272,12 @@ impl<W: World> Replay<W> {
         due: Timestamp,
         now: Timestamp,
     ) -> Result<Option<(Outgoing, Duration)>, Error> {
-        let next = delivery.replayed(due);
-        let write = self.store.store_delivery(&next, delivery.version).await?;
-        Ok((write == Write::Won).then(|| {
-            let carrier = Carrier::pointing(&next, now);
-            (Outgoing::Deliver(Box::new(carrier)), due.since(now))
-        }))
+        let Begun::Fresh(next) = self.begin_cycle(delivery.clone(), due).await? else {
+            return Ok(None);
+        };
+        let carrier = Carrier::pointing(&next, now);
+        let message = Outgoing::Deliver(Box::new(carrier));
+        Ok(Some((message, due.since(now))))
     }
 
     async fn pause(&self, job: &mut ReplayJob) -> Result<(), Error> {

@@ -5,6 +5,7 @@
 //! (from the API, by filter, by the console's redrive) double each other.
 
 mod bury;
+mod cycle;
 mod http;
 mod input;
 mod job;

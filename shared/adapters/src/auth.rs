@@ -22,15 +22,12 @@ pub fn authenticate(call: &Call, config: &Config) -> Result<Caller, Problem> {
     if config.auth_required && !is_admin(call, config) {
         return Err(Problem::unauthorized());
     }
-    let unreadable = |_| {
-        Problem::invalid(&Invalid::new(
-            "tenant",
-            "must be printable ASCII characters",
-        ))
-    };
-    let tenant = match call.text_header("X-Tenant").map_err(unreadable)? {
+    let tenant = match call.text_header("X-Tenant")? {
         None => TenantId::default(),
-        Some(text) => text.parse()?,
+        Some(text) => {
+            let named = |invalid: Invalid| Invalid::new("X-Tenant", invalid.rule);
+            text.parse().map_err(named)?
+        }
     };
     Ok(Caller { tenant })
 }
