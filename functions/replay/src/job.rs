@@ -15,7 +15,7 @@ use hookpost_adapters::world::random_bytes;
 use hookpost_domain::carrier::Carrier;
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::ids::DELIVERY_SHARDS;
-use hookpost_domain::ports::{Deliveries, DeliveryQueue, Error, Outgoing, World, Write};
+use hookpost_domain::ports::{DeliveryQueue, Error, Outgoing, World, Write};
 use hookpost_domain::{DeliveryId, EventId, TenantId, Timestamp};
 
 use crate::Replay;
