@@ -9,18 +9,26 @@
 
 mod accepting;
 mod bad_input;
+mod breaker;
+mod costs;
 mod dead_letters;
 mod graveyard;
 mod idempotency;
 mod keys;
 mod managing;
+mod parking;
 mod pausing;
 mod payloads;
 mod poison;
 mod queueing;
+mod rate_limit;
 mod redrive;
 mod replays;
 mod restarting;
+mod retries;
 mod routes;
 mod samples;
 mod signing;
+mod statuses;
+mod tls;
+mod wire;
