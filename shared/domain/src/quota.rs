@@ -81,13 +81,16 @@ impl Meter {
     }
 }
 
+/// How many slots may be taken ahead however low the rate is.
+const FEW: u32 = 4;
+
 /// How many slots to take next: what is wanted, and more each time all of the last were used, up
-/// to a tenth of a second's worth. Slots that are taken and not used are lost to the others.
+/// to a tenth of a second's worth or a few. Slots that are taken and not used are lost to the others.
 pub fn next_size(last: u32, lapsed: bool, wanted: u32, per_second: u32) -> u32 {
     let grown = if lapsed {
         0
     } else {
-        last.saturating_mul(2).min(per_second / 10)
+        last.saturating_mul(2).min((per_second / 10).max(FEW))
     };
     wanted.max(grown).max(1)
 }
