@@ -15,6 +15,7 @@ mod dead_letters;
 mod graveyard;
 mod idempotency;
 mod keys;
+mod losing;
 mod managing;
 mod parking;
 mod pausing;

@@ -554,3 +554,38 @@ async fn the_consoles_test_button_replays_with_the_json_of_the_events_folder() {
         assert!(answer.failed && text.contains(told), "{wrong}: {text}");
     }
 }
+
+#[tokio::test]
+async fn cargo_lambda_invokes_it_with_the_same_json() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let program = format!("{root}/.tools/cargo-lambda/bin/cargo-lambda");
+    if !std::path::Path::new(&program).exists() {
+        println!("left out: cargo-lambda is not set up, see the README");
+        return;
+    }
+    let tenant = Tenant::new();
+    let endpoint = dying(&tenant, "/switch").create().await;
+    endpoint.switch(503).await;
+    let event = tenant.publish("order.created", &json!({})).await;
+    tenant.delivery_is(event.delivery(), "dead").await;
+    endpoint.switch(200).await;
+    let lambda = tenant.system().authority("lambda");
+    let (address, port) = lambda.split_once(':').unwrap();
+    let order = json!({ "replay": { "filter": { "all": true }, "tenant": tenant.id } });
+    let order = order.to_string();
+    let flags = ["--invoke-address", address, "--invoke-port", port];
+    let invoked = std::process::Command::new(program)
+        .args(["lambda", "invoke", "replay", "--data-ascii", &order])
+        .args(flags)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&invoked.stdout);
+    assert!(
+        invoked.status.success(),
+        "{told}{}",
+        String::from_utf8_lossy(&invoked.stderr)
+    );
+    let answer: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(answer["replayed"], 1, "{answer:#}");
+    tenant.delivery_is(event.delivery(), "delivered").await;
+}

@@ -27,6 +27,11 @@ async fn what_was_there_before_a_stop_is_there_after_it_and_goes_on() {
         .with("paused", json!(true))
         .create()
         .await;
+    let busy = tenant
+        .endpoint("/slow?ms=1500")
+        .event_types(&["busy"])
+        .create()
+        .await;
     for endpoint in [&dying, &waiting, &parking] {
         endpoint.switch(503).await;
     }
@@ -51,6 +56,8 @@ async fn what_was_there_before_a_stop_is_there_after_it_and_goes_on() {
         .get(&format!("/events/{}", dead.id))
         .await
         .expect(200);
+    let busy_event = tenant.publish("busy", &json!({})).await;
+    busy.receives(1).await;
     let receiver = first.url("receiver").to_owned();
     let (id, paths) = (
         tenant.id.clone(),
@@ -72,6 +79,12 @@ async fn what_was_there_before_a_stop_is_there_after_it_and_goes_on() {
         tenant.tell_secret(path, secret).await;
     }
     assert_eq!(tenant.get("/endpoints").await.expect(200), endpoints);
+    // What was under way was brought to its end before the stop.
+    let delivered = tenant.delivery(busy_event.delivery()).await;
+    assert_eq!(
+        (&delivered["status"], &delivered["attempts"]),
+        (&json!("delivered"), &json!(1))
+    );
     let path = format!("/events/{}", dead.id);
     let shown = tenant.get(&path).await.expect(200);
     assert_eq!(shown["payload"], event["payload"]);
