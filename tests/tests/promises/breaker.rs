@@ -145,7 +145,7 @@ async fn it_opens_on_failures_in_a_row_and_probes_with_one_request_at_a_time() {
         probes[1].at_ms - probes[0].at_ms,
     ];
     assert!(pauses[0] >= 3000 && pauses[1] >= 6000, "{pauses:?} ms");
-    assert!(pauses[0] < 8000 && pauses[1] < 11_000, "{pauses:?} ms");
+    assert!(pauses[0] < 18_000 && pauses[1] < 21_000, "{pauses:?} ms");
 
     // What was held follows by itself: the sweeper lets it go.
     let everything = endpoint.receives(before + 2 + 200).await;
@@ -163,7 +163,7 @@ async fn what_was_held_goes_out_oldest_first_and_paced() {
     const CALL: usize = 5;
     let tenant = Tenant::new();
     let endpoint = endpoint(&tenant, 2).await;
-    tenant.publish("order.created", &json!({})).await;
+    let opener = tenant.publish("order.created", &json!({})).await;
     opened(&endpoint).await;
     // An event's time is in whole milliseconds: only those of different calls have an order.
     let mut ids = Vec::new();
@@ -187,21 +187,18 @@ async fn what_was_held_goes_out_oldest_first_and_paced() {
         .filter(|r| ids.contains(&r.header("webhook-id").to_owned()))
         .collect();
     assert_eq!(held.len(), 100, "one was sent twice");
-    // 20 a second, in the whole seconds of SQS; and as much again for a busy machine.
-    for (n, first) in held.iter().enumerate() {
-        let within = held[n..]
-            .iter()
-            .filter(|other| other.at_ms < first.at_ms + 1000)
-            .count();
-        assert!(within <= 45, "{within} within a second");
-    }
-    let took = held[99].at_ms - held[0].at_ms;
-    assert!(took >= 3500, "all of them within {took} ms");
-    // Those of one second may overtake each other, as in any queue.
+    let probe = received
+        .iter()
+        .rfind(|request| request.header("webhook-id") == opener.id)
+        .unwrap();
     for (n, request) in held.iter().enumerate() {
         let id = request.header("webhook-id");
         let place = ids.iter().position(|other| other == id).unwrap();
-        assert!(place.abs_diff(n) <= 40, "number {place} came as number {n}");
+        // 20 a second from the success on, at the earliest.
+        let paced = probe.at_ms + (place / CALL * CALL) as u64 * 50;
+        assert!(request.at_ms >= paced, "number {place} came too early");
+        // Those of one second may overtake each other, as in any queue.
+        assert!(place.abs_diff(n) <= 60, "number {place} came as number {n}");
     }
 }
 

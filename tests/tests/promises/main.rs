@@ -24,6 +24,7 @@ mod poison;
 mod queueing;
 mod rate_limit;
 mod redrive;
+mod repeating;
 mod replays;
 mod restarting;
 mod retries;

@@ -184,7 +184,7 @@ async fn a_request_ends_at_its_timeout() {
         assert_eq!(kind(attempt), "timeout", "{ended:#}");
         assert_eq!(attempt["status_code"], Value::Null, "{ended:#}");
         let latency_ms = attempt["latency_ms"].as_u64().unwrap();
-        assert!((1000..5000).contains(&latency_ms), "{latency_ms} ms");
+        assert!((1000..10_000).contains(&latency_ms), "{latency_ms} ms");
     }))
     .await;
 }
@@ -203,7 +203,7 @@ async fn a_long_answer_to_a_success_is_not_read_to_its_end() {
     let began = wait::now();
     let ended = single(&tenant, "/big?bytes=1073741824", json!({})).await;
     assert_eq!(ended["status"], "delivered", "{ended:#}");
-    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(began.elapsed() < Duration::from_secs(20));
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn an_answer_that_drips_on_holds_nothing_up() {
     let attempt = only_attempt(&tenant, &wire.plain.url("/drip"), &json!({})).await;
     assert_eq!(kind(&attempt), "http_500", "{attempt:#}");
     assert!(
-        attempt["latency_ms"].as_u64().unwrap() < 5000,
+        attempt["latency_ms"].as_u64().unwrap() < 10_000,
         "{attempt:#}"
     );
     let kept = attempt["response"].as_str().unwrap();
