@@ -61,6 +61,7 @@ async fn a_redrive_starts_afresh_what_nothing_newer_has_happened_to() {
     let (replayed, replayed_id) = dead(&tenant, "replayed").await;
     let (dead_twice, dead_twice_id) = dead(&tenant, "dead.twice").await;
     let (deleted, deleted_id) = dead(&tenant, "deleted").await;
+    let (disabled, disabled_id) = dead(&tenant, "disabled").await;
     let poison = format!("poison of {}", tenant.id);
     tenant.send("DeliveryQueue", &poison).await;
     // Two are replayed through the API first: their messages in the queue are of an older cycle.
@@ -71,17 +72,21 @@ async fn a_redrive_starts_afresh_what_nothing_newer_has_happened_to() {
     in_cycle(&tenant, &dead_twice_id, 1, "dead").await;
     let path = format!("/endpoints/{}", deleted.id);
     assert_eq!(tenant.delete(&path).await.status, 204);
+    disabled.change(&json!({ "active": false })).await;
     mended.switch(200).await;
-    buried(&tenant, 7).await;
+    buried(&tenant, 8).await;
 
-    assert_eq!(tenant.redrive().await, 7);
+    assert_eq!(tenant.redrive().await, 8);
     let delivered = in_cycle(&tenant, &mended_id, 1, "delivered").await;
     assert_eq!(delivered["attempts"], 1, "a fresh cycle");
     in_cycle(&tenant, &broken_id, 1, "dead").await;
     in_cycle(&tenant, &dead_twice_id, 2, "dead").await;
     in_cycle(&tenant, &deleted_id, 1, "cancelled").await;
-    // Again dead are the broken one, the one that was dead twice, and the poison.
-    buried(&tenant, 3).await;
+    // Again dead are the broken one, the one that was dead twice, the poison, and what goes to an
+    // endpoint that is disabled: that is not even begun.
+    buried(&tenant, 4).await;
+    in_cycle(&tenant, &disabled_id, 0, "dead").await;
+    disabled.receives(2).await;
     mended.receives(2 + 1).await;
     broken.receives(2 + 2).await;
     replayed.receives(2 + 1).await;
@@ -89,9 +94,12 @@ async fn a_redrive_starts_afresh_what_nothing_newer_has_happened_to() {
     deleted.receives(2).await;
     let unchanged = in_cycle(&tenant, &replayed_id, 1, "delivered").await;
 
-    // Once more, and the broken one has been mended meanwhile.
+    // Once more, and the broken one has been mended meanwhile, the disabled one enabled.
     broken.switch(200).await;
-    assert_eq!(tenant.redrive().await, 3);
+    disabled.switch(200).await;
+    disabled.change(&json!({ "active": true })).await;
+    assert_eq!(tenant.redrive().await, 4);
+    in_cycle(&tenant, &disabled_id, 1, "delivered").await;
     in_cycle(&tenant, &broken_id, 2, "delivered").await;
     in_cycle(&tenant, &dead_twice_id, 3, "dead").await;
     buried(&tenant, 2).await;
@@ -117,6 +125,7 @@ async fn a_redrive_starts_afresh_what_nothing_newer_has_happened_to() {
     mended.receives(2 + 1).await;
     replayed.receives(2 + 1).await;
     assert_eq!(tenant.delivery(&replayed_id).await, unchanged);
+    disabled.receives(2 + 1).await;
     for endpoint in [mended, broken, replayed, dead_twice] {
         for request in endpoint.received().await {
             let id = endpoint.delivery_of(request.header("webhook-id"));
