@@ -162,6 +162,8 @@ async fn what_was_held_goes_out_oldest_first_and_paced() {
     let endpoint = endpoint(&tenant, 2).await;
     let opener = tenant.publish("order.created", &json!({})).await;
     opened(&endpoint).await;
+    // Until then another instance may act on what it read before.
+    tokio::time::sleep(CACHES).await;
     // An event's time is in whole milliseconds: only those of different calls have an order.
     let mut ids = Vec::new();
     for _ in 0..100 / CALL {

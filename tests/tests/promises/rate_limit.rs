@@ -7,6 +7,7 @@ use futures::future::join_all;
 use hookpost_tests::{Endpoint, Received, System, Tenant, wait};
 use serde_json::json;
 
+use crate::retries::millis;
 use crate::wire::{SWEEPS, Wire};
 
 /// What a slot may be late by and still be used.
@@ -106,20 +107,20 @@ async fn a_wait_that_the_sweeper_can_end_in_time_is_spent_in_the_table() {
         .create()
         .await;
     let alone = SWEEPS.write().await;
+    let began = wait::epoch_ms();
     let ids = publish(&tenant, 100).await;
-    let with_status = async |status: &str| {
-        let shown = join_all(ids.iter().map(|id| {
-            let path = format!("/deliveries/{}", endpoint.delivery_of(id));
-            let tenant = &tenant;
-            async move { tenant.get(&path).await.expect(200) }
-        }))
-        .await;
-        let alike = shown.iter().filter(|delivery| delivery["status"] == status);
-        alike.cloned().collect::<Vec<_>>()
-    };
     // One a second: the last ones have more than 75 s to wait.
     let parked = wait::until("parked deliveries", || async {
-        let parked = with_status("parked").await;
+        let shown = join_all(ids.iter().map(|id| {
+            let id = endpoint.delivery_of(id);
+            let tenant = &tenant;
+            async move { tenant.delivery(&id).await }
+        }))
+        .await;
+        let parked = shown
+            .into_iter()
+            .filter(|delivery| delivery["status"] == "parked");
+        let parked: Vec<_> = parked.collect();
         if parked.len() >= 10 {
             Ok(parked)
         } else {
@@ -128,21 +129,26 @@ async fn a_wait_that_the_sweeper_can_end_in_time_is_spent_in_the_table() {
     })
     .await;
     drop(alone);
-    let parked_at = parked.len();
-    assert!(parked_at <= 26, "{parked_at} are parked");
-    wait::until(
-        "the release of those that are due within a minute",
-        || async {
-            let _sweeping = SWEEPS.read().await;
-            tenant.sweep().await;
-            let left = with_status("parked").await.len();
-            if left < parked_at {
-                Ok(())
-            } else {
-                Err(format!("{left} are parked"))
-            }
-        },
-    )
+    for delivery in &parked {
+        assert_eq!(delivery["attempts"], 0, "{delivery:#}");
+        let due = millis(&delivery["next_attempt_at"]);
+        assert!(due > began + 75_000, "{delivery:#}");
+    }
+    // It goes back to the queue when it is due within a minute.
+    let first = parked
+        .iter()
+        .min_by_key(|delivery| millis(&delivery["next_attempt_at"]));
+    let id = first.unwrap()["id"].as_str().unwrap();
+    wait::within(2 * wait::DEADLINE, "its release", || async {
+        let _sweeping = SWEEPS.read().await;
+        tenant.sweep().await;
+        let delivery = tenant.delivery(id).await;
+        if delivery["status"] == "pending" {
+            Ok(())
+        } else {
+            Err(format!("{delivery:#}"))
+        }
+    })
     .await;
     let received = endpoint.received().await;
     assert_rate(&received, 1);

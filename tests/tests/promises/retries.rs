@@ -2,6 +2,7 @@
 //! log of attempts is what the receiver saw.
 
 use std::collections::BTreeSet;
+use std::time::UNIX_EPOCH;
 
 use futures::future::join_all;
 use hookpost_tests::{Call, Received, Tenant, wait};
@@ -12,25 +13,11 @@ use crate::wire::{Wire, register};
 /// What a busy machine may add to a wait, beyond the rounding up to whole seconds.
 const SLACK_MS: u64 = 10_000;
 
-fn millis(time: &Value) -> u64 {
-    let text = time.as_str().unwrap();
-    epoch_ms(text)
-}
-
-/// Milliseconds since 1970 of `2026-11-21T12:00:30.123Z`.
-fn epoch_ms(text: &str) -> u64 {
-    let number = |range: std::ops::Range<usize>| text[range].parse::<u64>().unwrap();
-    assert!(text.ends_with('Z') && text.as_bytes()[19] == b'.', "{text}");
-    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
-    // Days of the proleptic Gregorian calendar, counted from a March.
-    let (y, m) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-    let seconds = days * 86_400 + number(11..13) * 3600 + number(14..16) * 60 + number(17..19);
-    seconds * 1000 + number(20..23)
+/// Milliseconds since 1970 of a time as the API shows it.
+pub(crate) fn millis(time: &Value) -> u64 {
+    let time = humantime::parse_rfc3339(time.as_str().unwrap()).unwrap();
+    let since = time.duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_millis()).unwrap()
 }
 
 /// Between the requests, in milliseconds.
