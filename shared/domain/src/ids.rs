@@ -76,6 +76,37 @@ text_id!(
     EndpointId, "endpoint_id", 64
 );
 
+text_id!(
+    /// One entry of the audit log: `aud_` and a UUIDv7, so that entries sort by when they were.
+    AuditId, "audit_id", 64
+);
+
+impl AuditId {
+    /// A new id from the clock and ten random bytes.
+    pub fn generate(now: Timestamp, random: [u8; 10]) -> Self {
+        Self(format!("aud_{}", uuid_v7(now, random).simple()))
+    }
+
+    /// When it was: the first 48 bits. The epoch for an id that was not made here.
+    pub fn time(&self) -> Timestamp {
+        let digits = self.0.strip_prefix("aud_").and_then(|hex| hex.get(..12));
+        let ms = digits.and_then(|hex| u64::from_str_radix(hex, 16).ok());
+        Timestamp::from_millis(ms.unwrap_or_default())
+    }
+
+    /// The smallest id of `time`: a bound for range reads.
+    pub fn floor(time: Timestamp) -> Self {
+        Self(format!("aud_{:012x}{:020}", time.as_millis(), 0))
+    }
+
+    /// Its shard among `shards`.
+    pub fn shard(&self, shards: u8) -> u8 {
+        // The last digits of a UUIDv7 are random.
+        let last = self.0.bytes().next_back().unwrap_or_default();
+        last % shards.max(1)
+    }
+}
+
 impl Default for TenantId {
     fn default() -> Self {
         Self("default".to_owned())

@@ -4,6 +4,8 @@
 //! read by the shell (`shared/adapters` and the functions) and passed in. The manifest keeps it
 //! that way: no runtime, no SDK, no HTTP client, no random numbers.
 
+pub mod access;
+pub mod audit;
 pub mod breaker;
 pub mod carrier;
 pub mod delivery;
