@@ -1,48 +1,45 @@
-//! The management API: endpoints, events, deliveries, dead letters.
-//!
-//! Nothing of one tenant is visible to another, and what is another's is answered as what is not
-//! there.
+//! The management API over HTTP. What may be seen and changed is decided in `hookpost-management`;
+//! here calls are told apart, let in, and answered.
 
-mod dead_letters;
-mod deliveries;
-mod endpoints;
-mod events;
-mod page;
-mod replays;
-mod view;
+mod docs;
+mod openapi;
+mod routes;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use hookpost_adapters::Config;
 use hookpost_adapters::api::{Call, Problem, Reply};
 use hookpost_adapters::auth::{self, Caller};
-use hookpost_adapters::table::Store;
+use hookpost_domain::TenantId;
 use hookpost_domain::ports::World;
+use hookpost_management::Management;
 use serde_json::json;
 
-/// The function, over the tables, and clock and dice `W`.
+use routes::{Access, Found, Op};
+
+/// The function, over the services with clock and dice `W`.
 #[derive(Debug)]
 pub struct Admin<W> {
-    store: Store,
-    world: W,
-    config: Config,
+    services: Management<W>,
 }
 
-/// The names that the documents this product was wished for in have for our resources.
-const ALIASES: [(&str, &str); 4] = [
-    ("webhooks", "endpoints"),
-    ("subscribers", "endpoints"),
-    ("dlq", "dead-letters"),
-    ("dead_letters", "dead-letters"),
-];
+/// A call that was let in.
+struct Admitted<'a> {
+    call: &'a Call,
+    caller: Caller,
+    /// What the path's template leaves open.
+    open: Vec<&'a str>,
+}
+
+impl Admitted<'_> {
+    /// The resource that the path names.
+    fn id(&self) -> &str {
+        self.open.first().copied().unwrap_or_default()
+    }
+}
 
 impl<W: World> Admin<W> {
-    /// A function over these.
-    pub fn new(store: Store, world: W, config: Config) -> Self {
-        Self {
-            store,
-            world,
-            config,
-        }
+    /// A function over these services.
+    pub fn new(services: Management<W>) -> Self {
+        Self { services }
     }
 
     /// Answers one HTTP call.
@@ -51,52 +48,80 @@ impl<W: World> Admin<W> {
     /// Problem details.
     pub async fn handle(&self, request: ApiGatewayV2httpRequest) -> Result<Reply, Problem> {
         let call = Call::from_gateway(request)?;
-        let mut path = call.segments();
-        if let Some(first) = path.first_mut()
-            && let Some((_, name)) = ALIASES.iter().find(|(alias, _)| alias == first)
+        let found = routes::find(&call.method, &call.path);
+        if let Found::Route(route, open) = found
+            && route.access == Access::Open
         {
-            *first = name;
-        }
-        if let (method, ["health"]) = (call.method.as_str(), path.as_slice()) {
-            return match method {
-                "GET" | "HEAD" => Ok(health()),
-                _ => Err(Problem::method_not_allowed("GET")),
+            let caller = Caller {
+                tenant: TenantId::default(),
             };
+            let admitted = Admitted {
+                call: &call,
+                caller,
+                open,
+            };
+            return self.run(route.op, &admitted).await;
         }
-        let caller = auth::authenticate(&call, &self.config)?;
-        self.route(&call, &caller, &path).await
+        // Whoever has no key learns nothing of what there is.
+        let caller = auth::authenticate(&call, self.services.config())?;
+        match routes::find(&call.method, &call.path) {
+            Found::Route(route, open) => {
+                let admitted = Admitted {
+                    call: &call,
+                    caller,
+                    open,
+                };
+                self.run(route.op, &admitted).await
+            }
+            Found::OtherMethods(allow) => Err(Problem::method_not_allowed(allow)),
+            Found::Nothing => {
+                let detail = format!("no resource is at {}", call.path);
+                Err(Problem::not_found(detail))
+            }
+        }
     }
 
-    async fn route(&self, call: &Call, caller: &Caller, path: &[&str]) -> Result<Reply, Problem> {
-        match (call.method.as_str(), path) {
-            ("GET", ["endpoints"]) => self.list_endpoints(call, caller).await,
-            ("POST", ["endpoints"]) => self.create_endpoint(call, caller).await,
-            (_, ["endpoints"]) => Err(Problem::method_not_allowed("GET, POST")),
-            ("GET", ["endpoints", id]) => self.get_endpoint(caller, id).await,
-            ("PATCH" | "PUT", ["endpoints", id]) => self.change_endpoint(call, caller, id).await,
-            ("DELETE", ["endpoints", id]) => self.delete_endpoint(caller, id).await,
-            (_, ["endpoints", _]) => Err(Problem::method_not_allowed("GET, PATCH, DELETE")),
-            ("GET", ["endpoints", id, "health"]) => self.endpoint_health(caller, id).await,
-            // Served by the ingest and replay functions, for these methods only.
-            (_, ["events" | "replays"] | ["events", "batch"] | ["dead-letters", _, "replay"]) => {
-                Err(Problem::method_not_allowed("POST"))
+    async fn run(&self, op: Op, admitted: &Admitted<'_>) -> Result<Reply, Problem> {
+        let Admitted { call, caller, .. } = admitted;
+        let (services, id) = (&self.services, admitted.id());
+        Ok(match op {
+            Op::ListEndpoints => {
+                let listed = services.list_endpoints(caller, call.query_as()?).await?;
+                Reply::json(200, &listed)
             }
-            ("GET", ["events", id]) => self.get_event(caller, id).await,
-            ("GET", ["deliveries", id]) => self.get_delivery(caller, id).await,
-            ("GET", ["dead-letters"]) => self.list_dead_letters(call, caller).await,
-            ("GET", ["dead-letters", id]) => self.get_dead_letter(caller, id).await,
-            ("GET", ["replays", id]) => self.get_replay(caller, id).await,
-            (
-                _,
-                ["dead-letters"]
-                | ["endpoints", _, "health"]
-                | ["events" | "deliveries" | "dead-letters" | "replays", _],
-            ) => Err(Problem::method_not_allowed("GET")),
-            _ => Err(Problem::not_found(format!(
-                "no resource is at {}",
-                call.path
-            ))),
-        }
+            Op::CreateEndpoint => {
+                let made = services.create_endpoint(caller, call.json()?).await?;
+                let location = format!("/api/v1/endpoints/{}", made.id);
+                Reply::json(201, &made).with_header("location", location)
+            }
+            Op::GetEndpoint => Reply::json(200, &services.get_endpoint(caller, id).await?),
+            Op::ChangeEndpoint => {
+                let draft = call.json()?;
+                Reply::json(200, &services.change_endpoint(caller, id, draft).await?)
+            }
+            Op::DeleteEndpoint => {
+                services.delete_endpoint(caller, id).await?;
+                Reply::empty()
+            }
+            Op::EndpointHealth => Reply::json(200, &services.endpoint_health(caller, id).await?),
+            Op::GetEvent => Reply::json(200, &services.get_event(caller, id).await?),
+            Op::GetDelivery => Reply::json(200, &services.get_delivery(caller, id).await?),
+            Op::ListDeadLetters => {
+                let listed = services.list_dead_letters(caller, call.query_as()?).await?;
+                Reply::json(200, &listed)
+            }
+            Op::GetDeadLetter => Reply::json(200, &services.get_dead_letter(caller, id).await?),
+            Op::GetReplay => Reply::json(200, &services.get_replay(caller, id).await?.shown()),
+            Op::Health => health(),
+            Op::OpenApi => Reply::document("application/json", openapi::text().to_owned())
+                .with_header("cache-control", "public, max-age=300"),
+            Op::Docs => docs::page(),
+            // API Gateway sends these elsewhere.
+            Op::Elsewhere(_) => {
+                let detail = "this function does not serve this call";
+                return Err(Problem::not_found(detail));
+            }
+        })
     }
 }
 

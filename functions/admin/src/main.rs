@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use admin::Admin;
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
 use hookpost_adapters::{Config, RealWorld, api, aws, telemetry};
+use hookpost_management::Management;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -13,9 +15,10 @@ async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
     telemetry::start(config.log_level);
     let sdk = aws::sdk_config().await?;
-    let store = Store::new(&sdk, &config);
+    let (store, queues) = (Store::new(&sdk, &config), Queues::new(&sdk, &config));
     store.warm_up().await;
-    let admin = Arc::new(Admin::new(store, RealWorld, config));
+    let services = Management::new(store, queues, RealWorld, config);
+    let admin = Arc::new(Admin::new(services));
     lambda_runtime::run(service_fn(|event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let admin = Arc::clone(&admin);
         async move { Ok::<_, Error>(api::to_gateway(admin.handle(event.payload).await)) }

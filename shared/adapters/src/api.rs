@@ -19,6 +19,7 @@ pub struct Call {
     /// The path, as it was sent.
     pub path: String,
     query: HashMap<String, String>,
+    raw_query: String,
     headers: HeaderMap,
     /// The body's bytes.
     pub body: Vec<u8>,
@@ -49,6 +50,7 @@ impl Call {
                 .iter()
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
+            raw_query: request.raw_query_string.unwrap_or_default(),
             headers: request.headers,
             body,
             source_ip: http.source_ip.unwrap_or_default(),
@@ -68,6 +70,7 @@ impl Call {
             method: method.to_owned(),
             path: path.to_owned(),
             query: HashMap::new(),
+            raw_query: String::new(),
             headers: headers.collect(),
             body: Vec::new(),
             source_ip: String::new(),
@@ -95,6 +98,16 @@ impl Call {
     /// A query parameter.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)
+    }
+
+    /// The query parameters as a known shape.
+    ///
+    /// # Errors
+    /// 422 with the parameter's name for what does not fit.
+    pub fn query_as<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let pairs = form_urlencoded::parse(self.raw_query.as_bytes());
+        let reader = serde_urlencoded::Deserializer::new(pairs);
+        serde_path_to_error::deserialize(reader).map_err(|error| misfit(&error))
     }
 
     /// The segments of the path below `/api/v1`, or of the whole path.
@@ -133,24 +146,27 @@ pub fn parse_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         return Err(Problem::bad_request("the body is not a JSON object"));
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
-    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        let text = error.inner().to_string();
-        let rule = text
-            .split(" at line ")
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        // A missing or unknown field is told in the text, under the object's own path.
-        let named = rule.split('`').nth(1).filter(|_| rule.contains("field `"));
-        let field = match (path.as_str(), named) {
-            (".", Some(name)) => name.to_owned(),
-            (".", None) => "body".to_owned(),
-            (path, Some(name)) if !path.ends_with(name) => format!("{path}.{name}"),
-            (path, _) => path.to_owned(),
-        };
-        Problem::invalid(&Invalid::new(field, rule))
-    })
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| misfit(&error))
+}
+
+/// A problem that names the field which does not fit its shape.
+fn misfit<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> Problem {
+    let path = error.path().to_string();
+    let text = error.inner().to_string();
+    let rule = text
+        .split(" at line ")
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    // A missing or unknown field is told in the text, under the object's own path.
+    let named = rule.split('`').nth(1).filter(|_| rule.contains("field `"));
+    let field = match (path.as_str(), named) {
+        (".", Some(name)) => name.to_owned(),
+        (".", None) => "body".to_owned(),
+        (path, Some(name)) if !path.ends_with(name) => format!("{path}.{name}"),
+        (path, _) => path.to_owned(),
+    };
+    Problem::invalid(&Invalid::new(field, rule))
 }
 
 /// An answer that is no error.
@@ -170,6 +186,16 @@ impl Reply {
             content_type: "application/json",
             headers: Vec::new(),
             body: serde_json::to_string(body).unwrap_or_default(),
+        }
+    }
+
+    /// A document that is not JSON, with its content type.
+    pub fn document(content_type: &'static str, body: String) -> Self {
+        Self {
+            status: 200,
+            content_type,
+            headers: Vec::new(),
+            body,
         }
     }
 
@@ -253,14 +279,15 @@ impl Problem {
     }
 
     /// 405: the path exists, but not for this method.
-    pub fn method_not_allowed(allow: &'static str) -> Self {
+    pub fn method_not_allowed(allow: impl Into<String>) -> Self {
+        let allow = allow.into();
         let mut problem = Self::new(
             405,
             "method-not-allowed",
             "This method is not for this path",
             format!("allowed: {allow}"),
         );
-        problem.headers.push(("allow", allow.to_owned()));
+        problem.headers.push(("allow", allow));
         problem
     }
 

@@ -20,6 +20,7 @@ macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $field:literal, $max:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -123,6 +124,7 @@ impl EndpointId {
 /// One thing that happened. A `UUIDv7`: its time says which hour it is stored under, its hash which
 /// shard, so that it can be read without an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct EventId(Uuid);
 
@@ -196,6 +198,7 @@ impl From<EventId> for String {
 
 /// One event's way to one endpoint: `<event id>_<endpoint id>`, so that both can be read off it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct DeliveryId {
     /// The event.

@@ -12,6 +12,7 @@ pub const MAX_EVENT_TYPE_BYTES: usize = 128;
 
 /// An event's type: `order.created`. 1 to 128 of letters, digits, `_`, `-`, `.`, `:`, `/`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct EventType(String);
 
@@ -63,6 +64,7 @@ impl From<EventType> for String {
 /// What an endpoint subscribes to: a type, `*` for everything, or `order.*` for all that begins
 /// with `order.`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub enum EventPattern {
     /// `*`

@@ -25,6 +25,21 @@ pub enum Patch<T> {
     Set(T),
 }
 
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Patch<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Option::<T>::schema_name()
+    }
+
+    fn json_schema(shapes: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Option::<T>::json_schema(shapes)
+    }
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Option::deserialize(deserializer)?.map_or(Self::Clear, Self::Set))
@@ -49,6 +64,7 @@ impl<T> Patch<T> {
 /// The body of `POST /api/v1/endpoints` and of `PATCH /api/v1/endpoints/{id}`. Every other name
 /// that a field has is one of the documents this product was wished for in.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct EndpointDraft {
     #[serde(alias = "endpoint_url")]
@@ -74,6 +90,7 @@ pub struct EndpointDraft {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AuthInput {
     #[serde(rename = "type")]
@@ -83,6 +100,7 @@ struct AuthInput {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct BreakerInput {
     failures: Option<u32>,

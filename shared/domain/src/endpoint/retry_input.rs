@@ -10,6 +10,7 @@ use crate::retry::{Backoff, Jitter, PRESETS, RetryPolicy};
 /// `"standard"`, or an object with a preset, a list of delays, or the numbers of an exponential
 /// backoff; the numbers that are left out are those of the preset (`quick` if none is named).
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(untagged))]
 pub enum RetryInput {
     /// A preset by its name.
     Preset(String),
@@ -47,6 +48,7 @@ impl<'de> Deserialize<'de> for RetryInput {
 
 /// The object form of [`RetryInput`].
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RetryNumbers {
     preset: Option<String>,
@@ -64,6 +66,7 @@ pub struct RetryNumbers {
 
 /// Seconds as a number, or text such as `"5m"` or `"1h 30m"`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum DurationInput {
     /// Seconds.
@@ -90,6 +93,7 @@ impl DurationInput {
 
 /// A share from 0 to 1, or whether to have any.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum JitterInput {
     /// On (25 %) or off.

@@ -1,18 +1,23 @@
 //! `events`: one by its id, with where its deliveries stand.
 
-use hookpost_adapters::api::{Problem, Reply};
+use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::ports::{Events, World};
 use hookpost_domain::{DeliveryId, EventId};
 
-use crate::{Admin, view};
+use crate::Management;
+use crate::view::EventView;
 
 /// Records read in one call.
 const MAX_READ: usize = 100;
 
-impl<W: World> Admin<W> {
-    pub(crate) async fn get_event(&self, caller: &Caller, id: &str) -> Result<Reply, Problem> {
+impl<W: World> Management<W> {
+    /// An event with where each of its deliveries stands.
+    ///
+    /// # Errors
+    /// 404 if the tenant has none of this id.
+    pub async fn get_event(&self, caller: &Caller, id: &str) -> Result<EventView, Problem> {
         let missing = || Problem::not_found("no event has this id");
         let id: EventId = id.parse().map_err(|_| missing())?;
         let event = self
@@ -41,6 +46,6 @@ impl<W: World> Admin<W> {
                 });
             }
         }
-        Ok(Reply::json(200, &view::event(&event, &deliveries)))
+        Ok(EventView::of(event, &deliveries))
     }
 }

@@ -1,32 +1,46 @@
 //! `endpoints`: create, list, get, change, delete, health.
 
-use hookpost_adapters::api::{Call, Problem, Reply};
+use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
 use hookpost_adapters::world::{random_bytes, secret_bytes};
-use hookpost_domain::breaker::Breaker;
 use hookpost_domain::endpoint::{Endpoint, EndpointDraft, EndpointState};
 use hookpost_domain::ports::{Endpoints, Error, Holding, World, Write};
 use hookpost_domain::signature::Secret;
 use hookpost_domain::{EndpointId, Invalid};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
+use crate::Management;
 use crate::page::{self, Page};
-use crate::{Admin, view};
+use crate::view::{EndpointView, HealthView, unmask_headers};
 
 /// How often a change is made anew when another changes the same endpoint.
 const TRIES: u32 = 5;
 
-pub(crate) fn missing() -> Problem {
+fn missing() -> Problem {
     Problem::not_found("no endpoint has this id")
 }
 
-impl<W: World> Admin<W> {
-    pub(crate) async fn create_endpoint(
+/// Which endpoints to list.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EndpointQuery {
+    /// How many, 1 to 200; 50 unless given.
+    pub limit: Option<usize>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+}
+
+impl<W: World> Management<W> {
+    /// Makes an endpoint. Its secret is in the answer, and in none after it.
+    ///
+    /// # Errors
+    /// 422 for a field that breaks its rule, or a tenant that has as many as it may.
+    pub async fn create_endpoint(
         &self,
-        call: &Call,
         caller: &Caller,
-    ) -> Result<Reply, Problem> {
-        let draft: EndpointDraft = call.json()?;
+        draft: EndpointDraft,
+    ) -> Result<EndpointView, Problem> {
         let now = self.world.now();
         let secret = secret_bytes().map_err(|error| Problem::unavailable(&error))?;
         let endpoint = draft.create(
@@ -46,31 +60,27 @@ impl<W: World> Admin<W> {
         }
         self.note_if_paused(&[&endpoint]).await?;
         self.store.store_endpoint(&endpoint, 0).await?;
-        let shown = view::endpoint(&endpoint, &self.config.retry, true);
-        Ok(Reply::json(201, &shown)
-            .with_header("location", format!("/api/v1/endpoints/{}", endpoint.id)))
+        Ok(EndpointView::with_secrets(&endpoint, &self.config.retry))
     }
 
-    pub(crate) async fn list_endpoints(
+    /// A tenant's endpoints, newest first.
+    ///
+    /// # Errors
+    /// 422 for a page that cannot be.
+    pub async fn list_endpoints(
         &self,
-        call: &Call,
         caller: &Caller,
-    ) -> Result<Reply, Problem> {
-        let limit = page::limit(call)?;
+        query: EndpointQuery,
+    ) -> Result<Page<EndpointView>, Problem> {
+        let limit = page::limit(query.limit)?;
         let mut endpoints = self.store.endpoints(&caller.tenant).await?;
         endpoints
             .sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
-        if let Some(after) = call.query("after") {
+        if let Some(after) = query.after {
             let place = endpoints
                 .iter()
                 .position(|endpoint| endpoint.id.as_str() == after);
-            let Some(place) = place else {
-                return Err(Problem::invalid(&Invalid::new(
-                    "after",
-                    "must be the `next` of a page before",
-                )));
-            };
-            endpoints.drain(..=place);
+            endpoints.drain(..=place.ok_or_else(page::unknown_place)?);
         }
         let more = endpoints.len() > limit;
         endpoints.truncate(limit);
@@ -78,46 +88,43 @@ impl<W: World> Admin<W> {
             .last()
             .filter(|_| more)
             .map(|endpoint| endpoint.id.to_string());
-        let show = |endpoint: &Endpoint| view::endpoint(endpoint, &self.config.retry, false);
-        Ok(Reply::json(
-            200,
-            &Page {
-                data: endpoints.iter().map(show).collect(),
-                next,
-            },
-        ))
+        let show = |endpoint: &Endpoint| EndpointView::of(endpoint, &self.config.retry);
+        Ok(Page {
+            data: endpoints.iter().map(show).collect(),
+            next,
+        })
     }
 
-    pub(crate) async fn get_endpoint(&self, caller: &Caller, id: &str) -> Result<Reply, Problem> {
+    /// One endpoint.
+    ///
+    /// # Errors
+    /// 404 if the tenant has none of this id.
+    pub async fn get_endpoint(&self, caller: &Caller, id: &str) -> Result<EndpointView, Problem> {
         let endpoint = self.find_endpoint(caller, id).await?;
-        Ok(Reply::json(
-            200,
-            &view::endpoint(&endpoint, &self.config.retry, false),
-        ))
+        Ok(EndpointView::of(&endpoint, &self.config.retry))
     }
 
-    pub(crate) async fn change_endpoint(
+    /// Changes what the draft names, and nothing else.
+    ///
+    /// # Errors
+    /// 404 if the tenant has none of this id, 422 for a field that breaks its rule, 409 if others
+    /// change it all the time.
+    pub async fn change_endpoint(
         &self,
-        call: &Call,
         caller: &Caller,
         id: &str,
-    ) -> Result<Reply, Problem> {
-        let draft: EndpointDraft = call.json()?;
+        draft: EndpointDraft,
+    ) -> Result<EndpointView, Problem> {
         let now = self.world.now();
         let mut current = self.find_endpoint(caller, id).await?;
         for _ in 0..TRIES {
             let mut next = draft
                 .clone()
                 .change(&current, &self.config.allowed_targets, now)?;
-            view::unmask_headers(&mut next.headers, &current.headers);
+            unmask_headers(&mut next.headers, &current.headers);
             self.note_if_paused(&[&current, &next]).await?;
             match self.store.store_endpoint(&next, current.version).await? {
-                Write::Won => {
-                    return Ok(Reply::json(
-                        200,
-                        &view::endpoint(&next, &self.config.retry, false),
-                    ));
-                }
+                Write::Won => return Ok(EndpointView::of(&next, &self.config.retry)),
                 Write::Lost(other) => current = other.ok_or_else(missing)?,
             }
         }
@@ -126,55 +133,35 @@ impl<W: World> Admin<W> {
         ))
     }
 
-    pub(crate) async fn delete_endpoint(
-        &self,
-        caller: &Caller,
-        id: &str,
-    ) -> Result<Reply, Problem> {
+    /// Deletes an endpoint; its deliveries end cancelled.
+    ///
+    /// # Errors
+    /// 404 if the tenant has none of this id.
+    pub async fn delete_endpoint(&self, caller: &Caller, id: &str) -> Result<(), Problem> {
         let id: EndpointId = id.parse().map_err(|_| missing())?;
         // What is held back for it has to be cancelled by somebody.
         self.store
             .note_holding(&caller.tenant, &id, self.world.now())
             .await?;
         if self.store.delete_endpoint(&caller.tenant, &id).await? {
-            Ok(Reply::empty())
+            Ok(())
         } else {
             Err(missing())
         }
     }
 
-    pub(crate) async fn endpoint_health(
-        &self,
-        caller: &Caller,
-        id: &str,
-    ) -> Result<Reply, Problem> {
+    /// An endpoint's health.
+    ///
+    /// # Errors
+    /// 404 if the tenant has none of this id.
+    pub async fn endpoint_health(&self, caller: &Caller, id: &str) -> Result<HealthView, Problem> {
         let id: EndpointId = id.parse().map_err(|_| missing())?;
         let (_, health) = self
             .store
             .endpoint(&caller.tenant, &id)
             .await?
             .ok_or_else(missing)?;
-        let breaker = match &health.breaker {
-            Breaker::Closed => json!({ "state": "closed" }),
-            Breaker::Open {
-                opened_at,
-                pause_seconds,
-                next_probe,
-                ..
-            } => json!({
-                "state": if self.world.now() < *next_probe { "open" } else { "half_open" },
-                "opened_at": opened_at,
-                "pause_seconds": pause_seconds,
-                "next_probe_at": next_probe,
-            }),
-        };
-        let shown = json!({
-            "endpoint_id": id,
-            "breaker": breaker,
-            "consecutive_failures": health.failures,
-            "failing_since": health.failing_since,
-        });
-        Ok(Reply::json(200, &shown))
+        Ok(HealthView::of(id, &health, self.world.now()))
     }
 
     /// Before the first delivery is held back, and again before the last ones are let go: somebody

@@ -1,31 +1,49 @@
 //! `dead-letters`: deliveries that were given up, newest event first.
 
 use futures::future::try_join_all;
-use hookpost_adapters::api::{Call, Problem, Reply};
+use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
 use hookpost_adapters::table::DeliveryPage;
 use hookpost_domain::delivery::Status;
 use hookpost_domain::ids::DELIVERY_SHARDS;
 use hookpost_domain::ports::World;
-use hookpost_domain::{DeliveryId, EventId, Invalid, TenantId, Timestamp};
+use hookpost_domain::{DeliveryId, EventId, TenantId, Timestamp};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::page::{self, Page};
-use crate::{Admin, deliveries, view};
+use crate::view::DeadLetterView;
+use crate::{Management, deliveries};
 
 /// Ids looked at for one page of one endpoint's dead letters before it is answered short.
 const MAX_LOOKED_AT: usize = 2_000;
 
-impl<W: World> Admin<W> {
-    pub(crate) async fn list_dead_letters(
+/// Which dead letters to list.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeadLetterQuery {
+    /// How many, 1 to 200; 50 unless given.
+    pub limit: Option<usize>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// Those of one endpoint.
+    #[serde(alias = "subscriber_id")]
+    pub endpoint_id: Option<String>,
+}
+
+impl<W: World> Management<W> {
+    /// Dead letters, newest event first.
+    ///
+    /// # Errors
+    /// 422 for a page that cannot be.
+    pub async fn list_dead_letters(
         &self,
-        call: &Call,
         caller: &Caller,
-    ) -> Result<Reply, Problem> {
-        let limit = page::limit(call)?;
-        let endpoint = call
-            .query("endpoint_id")
-            .or_else(|| call.query("subscriber_id"));
-        let mut after = call.query("after").map(read_after).transpose()?;
+        query: DeadLetterQuery,
+    ) -> Result<Page<DeadLetterView>, Problem> {
+        let limit = page::limit(query.limit)?;
+        let endpoint = query.endpoint_id.as_deref();
+        let mut after = query.after.as_deref().map(read_after).transpose()?;
         let wanted = |id: &DeliveryId| endpoint.is_none_or(|one| id.endpoint.as_str() == one);
         let read = if endpoint.is_some() {
             limit.max(100)
@@ -60,11 +78,11 @@ impl<W: World> Admin<W> {
             for id in chunk {
                 // An index is behind its table: what is dead no more is left out.
                 let letter = found.iter().find(|delivery| delivery.id == *id);
-                data.extend(letter.map(view::dead_letter));
+                data.extend(letter.map(DeadLetterView::of));
             }
         }
         let next = after.filter(|_| more).map(|id| id.to_string());
-        Ok(Reply::json(200, &Page { data, next }))
+        Ok(Page { data, next })
     }
 
     /// The next `limit` dead letters after `after`, newest event first.
@@ -86,16 +104,20 @@ impl<W: World> Admin<W> {
         Ok(merge(try_join_all(shards).await?, limit))
     }
 
-    pub(crate) async fn get_dead_letter(
+    /// A dead letter by its delivery's id.
+    ///
+    /// # Errors
+    /// 404 if the tenant has none of this id.
+    pub async fn get_dead_letter(
         &self,
         caller: &Caller,
         id: &str,
-    ) -> Result<Reply, Problem> {
+    ) -> Result<DeadLetterView, Problem> {
         let delivery = self.find_delivery(caller, id).await?;
         if !matches!(delivery.status, Status::Dead { .. }) {
             return Err(deliveries::missing());
         }
-        Ok(Reply::json(200, &view::dead_letter(&delivery)))
+        Ok(DeadLetterView::of(&delivery))
     }
 }
 
@@ -122,10 +144,7 @@ fn read_after(text: &str) -> Result<DeliveryId, Problem> {
     text.parse()
         .ok()
         .filter(|id: &DeliveryId| id.event <= last)
-        .ok_or_else(|| {
-            let rule = "must be the `next` of a page before";
-            Problem::invalid(&Invalid::new("after", rule))
-        })
+        .ok_or_else(page::unknown_place)
 }
 
 #[cfg(test)]

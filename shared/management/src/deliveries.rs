@@ -1,21 +1,26 @@
 //! `deliveries`: one by its id, with every attempt.
 
-use hookpost_adapters::api::{Problem, Reply};
+use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
 use hookpost_domain::DeliveryId;
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::ports::{Deliveries, Events, World};
 
-use crate::{Admin, view};
+use crate::Management;
+use crate::view::DeliveryView;
 
 pub(crate) fn missing() -> Problem {
     Problem::not_found("no delivery has this id")
 }
 
-impl<W: World> Admin<W> {
-    pub(crate) async fn get_delivery(&self, caller: &Caller, id: &str) -> Result<Reply, Problem> {
+impl<W: World> Management<W> {
+    /// A delivery with every attempt.
+    ///
+    /// # Errors
+    /// 404 if the tenant has none of this id.
+    pub async fn get_delivery(&self, caller: &Caller, id: &str) -> Result<DeliveryView, Problem> {
         let delivery = self.find_delivery(caller, id).await?;
-        Ok(Reply::json(200, &view::delivery(&delivery)))
+        Ok(DeliveryView::of(&delivery))
     }
 
     /// A delivery that has not been attempted yet has no record: its event tells of it.

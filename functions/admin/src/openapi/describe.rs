@@ -1,0 +1,200 @@
+//! What the document says of each call.
+
+use hookpost_domain::endpoint::EndpointDraft;
+use hookpost_management::page::Page;
+use hookpost_management::view::{
+    DeadLetterView, DeliveryView, EndpointView, EventView, HealthView,
+};
+use hookpost_management::{DeadLetterQuery, EndpointQuery};
+use schemars::generate::SchemaGenerator;
+use schemars::{JsonSchema, Schema};
+use serde_json::{Value, json};
+
+use super::elsewhere;
+use crate::routes::{Elsewhere, Op};
+
+/// What an answer holds: its media type and shape.
+pub(super) type Content = Option<(&'static str, Value)>;
+
+/// What is said of a call.
+pub(super) struct Described {
+    pub(super) id: &'static str,
+    pub(super) tag: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) query: Option<Schema>,
+    pub(super) headers: &'static [(&'static str, &'static str)],
+    pub(super) body: Option<Value>,
+    /// Whether the call may come without a body.
+    pub(super) body_optional: bool,
+    pub(super) answers: Vec<(u16, &'static str, Content)>,
+    pub(super) problems: &'static [(u16, &'static str)],
+}
+
+/// A call with nothing but a name.
+fn call(id: &'static str, tag: &'static str, summary: &'static str) -> Described {
+    Described {
+        id,
+        tag,
+        summary,
+        query: None,
+        headers: &[],
+        body: None,
+        body_optional: false,
+        answers: Vec::new(),
+        problems: &[],
+    }
+}
+
+impl Described {
+    /// With parameters in the query.
+    fn query<T: JsonSchema>(mut self, shapes: &mut SchemaGenerator) -> Self {
+        self.query = Some(shapes.subschema_for::<T>());
+        self
+    }
+
+    /// With a body.
+    fn body<T: JsonSchema>(mut self, shapes: &mut SchemaGenerator) -> Self {
+        self.body = Some(shapes.subschema_for::<T>().to_value());
+        self
+    }
+
+    /// With a body of a shape that another function reads.
+    pub(super) fn body_of(mut self, shape: Value) -> Self {
+        self.body = Some(shape);
+        self
+    }
+
+    /// With a header.
+    pub(super) fn headers(mut self, headers: &'static [(&'static str, &'static str)]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Answered with JSON.
+    fn json<T: JsonSchema>(self, status: u16, shapes: &mut SchemaGenerator) -> Self {
+        let shape = shapes.subschema_for::<T>().to_value();
+        self.answers(status, "Done", Some(("application/json", shape)))
+    }
+
+    /// Answered with this.
+    pub(super) fn answers(mut self, status: u16, text: &'static str, content: Content) -> Self {
+        self.answers.push((status, text, content));
+        self
+    }
+
+    /// With problems that only some calls have.
+    pub(super) fn problems(mut self, problems: &'static [(u16, &'static str)]) -> Self {
+        self.problems = problems;
+        self
+    }
+}
+
+const CONFLICT: &[(u16, &str)] = &[(
+    409,
+    "It is being changed by others, or cannot be as it stands",
+)];
+
+/// What is said of `op`.
+pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
+    match op {
+        Op::Elsewhere(other) => elsewhere(other),
+        Op::ListEndpoints => call("listEndpoints", "endpoints", "Endpoints, newest first")
+            .query::<EndpointQuery>(shapes)
+            .json::<Page<EndpointView>>(200, shapes),
+        Op::CreateEndpoint => call(
+            "createEndpoint",
+            "endpoints",
+            "Make an endpoint; its secret is shown once",
+        )
+        .body::<EndpointDraft>(shapes)
+        .json::<EndpointView>(201, shapes),
+        Op::GetEndpoint => {
+            call("getEndpoint", "endpoints", "An endpoint").json::<EndpointView>(200, shapes)
+        }
+        Op::ChangeEndpoint => call(
+            "changeEndpoint",
+            "endpoints",
+            "Change what the body names; null takes a setting back to its default",
+        )
+        .body::<EndpointDraft>(shapes)
+        .json::<EndpointView>(200, shapes)
+        .problems(CONFLICT),
+        Op::DeleteEndpoint => call(
+            "deleteEndpoint",
+            "endpoints",
+            "Delete an endpoint; its deliveries end cancelled",
+        )
+        .answers(204, "Deleted", None),
+        Op::EndpointHealth => call("endpointHealth", "endpoints", "An endpoint's breaker")
+            .json::<HealthView>(200, shapes),
+        Op::GetEvent => call(
+            "getEvent",
+            "events",
+            "An event, and where its deliveries stand",
+        )
+        .json::<EventView>(200, shapes),
+        Op::GetDelivery => call("getDelivery", "deliveries", "A delivery with every attempt")
+            .json::<DeliveryView>(200, shapes),
+        Op::ListDeadLetters => call(
+            "listDeadLetters",
+            "dead letters",
+            "What was given up, newest event first",
+        )
+        .query::<DeadLetterQuery>(shapes)
+        .json::<Page<DeadLetterView>>(200, shapes),
+        Op::GetDeadLetter => call("getDeadLetter", "dead letters", "A dead letter")
+            .json::<DeadLetterView>(200, shapes),
+        Op::GetReplay => call("getReplay", "replays", "How far a replay has got").answers(
+            200,
+            "Done",
+            Some(("application/json", elsewhere::replay())),
+        ),
+        Op::Health => call("health", "system", "Whether it is up").answers(
+            200,
+            "It is",
+            Some((
+                "application/json",
+                json!({
+                    "type": "object",
+                    "required": ["status", "version"],
+                    "properties": { "status": { "const": "ok" }, "version": { "type": "string" } },
+                }),
+            )),
+        ),
+        Op::OpenApi => call("openapi", "system", "This document").answers(
+            200,
+            "The document",
+            Some(("application/json", json!({ "type": "object" }))),
+        ),
+        Op::Docs => call("docs", "system", "This document, to be read").answers(
+            200,
+            "A page",
+            Some(("text/html; charset=utf-8", json!({ "type": "string" }))),
+        ),
+    }
+}
+
+fn elsewhere(other: Elsewhere) -> Described {
+    match other {
+        Elsewhere::PostEvent => elsewhere::post_event(call(
+            "postEvent",
+            "events",
+            "Post an event: 202 once it is stored and queued for every endpoint that it matches",
+        )),
+        Elsewhere::PostBatch => elsewhere::post_batch(call(
+            "postEvents",
+            "events",
+            "Post up to 100 events, each answered for itself",
+        )),
+        Elsewhere::PostReplay => elsewhere::post_replay(call(
+            "postReplay",
+            "replays",
+            "Replay the dead letters that a filter means, at a rate; `dry_run` counts only",
+        )),
+        Elsewhere::ReplayOne => elsewhere::replay_one(call(
+            "replayDeadLetter",
+            "dead letters",
+            "Replay a dead letter",
+        )),
+    }
+}

@@ -1,0 +1,168 @@
+//! What the other functions read and answer. Their types are theirs; what is said here is held
+//! against their real answers by the black-box tests.
+
+use serde_json::{Value, json};
+
+use super::describe::Described;
+
+const KEY: &[(&str, &str)] = &[(
+    "Idempotency-Key",
+    "A repeat with the same key within 24 hours is sent nothing twice",
+)];
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn event_draft() -> Value {
+    json!({
+        "type": "object",
+        "required": ["event_type", "payload"],
+        "properties": {
+            "event_type": { "type": "string", "pattern": "^[A-Za-z0-9_.:/-]{1,128}$", "examples": ["order.created"] },
+            "payload": {
+                "description": "Any JSON but null, at most 256 KiB",
+                "type": ["object", "array", "string", "number", "boolean"],
+            },
+            "id": { "type": "string", "minLength": 1, "maxLength": 255, "description": "Your own id; it serves as idempotency key" },
+            "tenant": { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" },
+        },
+    })
+}
+
+fn accepted() -> Value {
+    json!({
+        "type": "object",
+        "required": ["id", "event_type", "tenant", "timestamp", "delivery_count", "deliveries"],
+        "properties": {
+            "id": text(),
+            "event_type": text(),
+            "tenant": text(),
+            "timestamp": { "type": "string", "format": "date-time" },
+            "alias": text(),
+            "duplicate": { "type": "boolean", "description": "Whether an earlier call with the same key had been accepted" },
+            "delivery_count": { "type": "integer" },
+            "deliveries": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["id", "endpoint_id"],
+                    "properties": { "id": text(), "endpoint_id": text() },
+                },
+            },
+        },
+    })
+}
+
+pub(super) fn post_event(call: Described) -> Described {
+    call.headers(KEY)
+        .body_of(event_draft())
+        .answers(202, "Accepted", Some(("application/json", accepted())))
+        .problems(&[(409, "The key was used with another type or payload")])
+}
+
+pub(super) fn post_batch(call: Described) -> Described {
+    let mut result = accepted();
+    if let Some(fields) = result.as_object_mut() {
+        fields.remove("required");
+    }
+    let properties = result.get_mut("properties");
+    if let Some(properties) = properties.and_then(Value::as_object_mut) {
+        properties.insert("index".to_owned(), json!({ "type": "integer" }));
+        properties.insert("status".to_owned(), json!({ "type": "integer" }));
+        properties.insert(
+            "problem".to_owned(),
+            json!({ "$ref": "#/components/schemas/Problem" }),
+        );
+    }
+    let answer = json!({
+        "type": "object",
+        "required": ["accepted", "rejected", "results"],
+        "properties": {
+            "accepted": { "type": "integer" },
+            "rejected": { "type": "integer" },
+            "results": { "type": "array", "items": result },
+        },
+    });
+    let batch = json!({
+        "type": "object",
+        "required": ["events"],
+        "properties": {
+            "events": { "type": "array", "minItems": 1, "maxItems": 100, "items": event_draft() },
+        },
+    });
+    // Where none was accepted, the answers are in a 422.
+    let none = json!({ "anyOf": [answer, { "$ref": "#/components/schemas/Problem" }] });
+    call.headers(KEY)
+        .body_of(batch)
+        .answers(
+            202,
+            "Some were accepted",
+            Some(("application/json", answer)),
+        )
+        .answers(422, "None was accepted", Some(("application/json", none)))
+}
+
+fn filter() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "description": "Everything that is given must hold; `all` must be said if nothing is",
+        "properties": {
+            "all": { "type": "boolean" },
+            "delivery_ids": { "type": "array", "items": text(), "maxItems": 100 },
+            "endpoint_id": text(),
+            "event_type": text(),
+            "failure": { "type": "string", "examples": ["http_5xx", "timeout", "expired"] },
+            "from": { "type": "string", "format": "date-time" },
+            "to": { "type": "string", "format": "date-time" },
+        },
+    })
+}
+
+/// A replay as it is shown.
+pub(super) fn replay() -> Value {
+    let count = json!({ "type": "integer" });
+    json!({
+        "type": "object",
+        "required": ["id", "tenant", "status", "filter", "dry_run", "rate_per_second", "examined", "matched", "replayed", "created_at", "finished_at"],
+        "properties": {
+            "id": text(),
+            "tenant": text(),
+            "status": { "enum": ["running", "finished"] },
+            "filter": filter(),
+            "dry_run": { "type": "boolean" },
+            "rate_per_second": count,
+            "examined": count,
+            "matched": count,
+            "replayed": count,
+            "created_at": { "type": "string", "format": "date-time" },
+            "finished_at": { "type": ["string", "null"], "format": "date-time" },
+        },
+    })
+}
+
+pub(super) fn post_replay(call: Described) -> Described {
+    let order = json!({
+        "type": "object",
+        "required": ["filter"],
+        "properties": {
+            "filter": filter(),
+            "dry_run": { "type": "boolean", "default": false },
+            "rate_per_second": { "type": "integer", "minimum": 1, "maximum": 10000, "default": 50 },
+            "tenant": text(),
+        },
+    });
+    call.body_of(order)
+        .answers(202, "Begun", Some(("application/json", replay())))
+}
+
+pub(super) fn replay_one(call: Described) -> Described {
+    let begun = json!({
+        "type": "object",
+        "required": ["delivery_id", "status", "cycle"],
+        "properties": { "delivery_id": text(), "status": text(), "cycle": { "type": "integer" } },
+    });
+    call.answers(202, "Begun", Some(("application/json", begun)))
+        .problems(&[(409, "The delivery is not dead")])
+}

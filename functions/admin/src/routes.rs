@@ -1,0 +1,239 @@
+//! Every call of the API, in one table: the dispatcher, the documents and the tests go by it.
+
+use hookpost_domain::access::Scope;
+
+/// One call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Route {
+    pub(crate) method: &'static str,
+    /// Its path; below `/api/v1` unless it is one of [`ROOT`].
+    pub(crate) path: &'static str,
+    pub(crate) access: Access,
+    pub(crate) op: Op,
+}
+
+/// Who may make a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anybody: it tells nothing of any tenant.
+    Open,
+    /// Whoever has this scope.
+    Needs(Scope),
+}
+
+/// What a call does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Op {
+    /// Another function serves it: API Gateway brings it here only for another method.
+    Elsewhere(Elsewhere),
+    ListEndpoints,
+    CreateEndpoint,
+    GetEndpoint,
+    ChangeEndpoint,
+    DeleteEndpoint,
+    EndpointHealth,
+    GetEvent,
+    GetDelivery,
+    ListDeadLetters,
+    GetDeadLetter,
+    GetReplay,
+    Health,
+    OpenApi,
+    Docs,
+}
+
+/// What another function does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Elsewhere {
+    PostEvent,
+    PostBatch,
+    PostReplay,
+    ReplayOne,
+}
+
+const READ: Access = Access::Needs(Scope::Read);
+const MANAGE: Access = Access::Needs(Scope::Manage);
+const PUBLISH: Access = Access::Needs(Scope::Publish);
+
+const fn route(method: &'static str, path: &'static str, access: Access, op: Op) -> Route {
+    Route {
+        method,
+        path,
+        access,
+        op,
+    }
+}
+
+/// The table.
+#[rustfmt::skip]
+pub(crate) const ROUTES: &[Route] = &[
+    route("POST", "/events", PUBLISH, Op::Elsewhere(Elsewhere::PostEvent)),
+    route("POST", "/events/batch", PUBLISH, Op::Elsewhere(Elsewhere::PostBatch)),
+    route("GET", "/events/{id}", READ, Op::GetEvent),
+
+    route("GET", "/endpoints", READ, Op::ListEndpoints),
+    route("POST", "/endpoints", MANAGE, Op::CreateEndpoint),
+    route("GET", "/endpoints/{id}", READ, Op::GetEndpoint),
+    route("PATCH", "/endpoints/{id}", MANAGE, Op::ChangeEndpoint),
+    route("PUT", "/endpoints/{id}", MANAGE, Op::ChangeEndpoint),
+    route("DELETE", "/endpoints/{id}", MANAGE, Op::DeleteEndpoint),
+    route("GET", "/endpoints/{id}/health", READ, Op::EndpointHealth),
+
+    route("GET", "/deliveries/{id}", READ, Op::GetDelivery),
+
+    route("GET", "/dead-letters", READ, Op::ListDeadLetters),
+    route("GET", "/dead-letters/{id}", READ, Op::GetDeadLetter),
+    route("POST", "/dead-letters/{id}/replay", MANAGE, Op::Elsewhere(Elsewhere::ReplayOne)),
+
+    route("POST", "/replays", MANAGE, Op::Elsewhere(Elsewhere::PostReplay)),
+    route("GET", "/replays/{id}", READ, Op::GetReplay),
+
+    route("GET", "/health", Access::Open, Op::Health),
+    route("GET", "/openapi.json", Access::Open, Op::OpenApi),
+    route("GET", "/docs", Access::Open, Op::Docs),
+];
+
+/// The first segments of the paths that are at the root as well as below `/api/v1`.
+pub(crate) const ROOT: &[&str] = &["health", "openapi.json", "docs"];
+
+/// The names that the documents this product was wished for in have for our paths: what begins
+/// like the left side is read as if it began like the right one. The first that fits counts.
+pub(crate) const ALIASES: &[(&str, &str)] = &[
+    ("webhooks", "endpoints"),
+    ("subscribers", "endpoints"),
+    ("dlq", "dead-letters"),
+    ("dead_letters", "dead-letters"),
+];
+
+/// What a path and method lead to.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    /// A call, and the parts of the path that its template leaves open, in order.
+    Route(&'static Route, Vec<&'a str>),
+    /// The path exists, but only for these methods.
+    OtherMethods(String),
+    /// Nothing is there.
+    Nothing,
+}
+
+/// Finds the call that `method` and `path` mean. `HEAD` is `GET`.
+pub(crate) fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    let below = path.strip_prefix("/api/v1");
+    let segments: Vec<&str> = below
+        .unwrap_or(path)
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect();
+    let segments = unaliased(segments);
+    let known_at_root = |first: &&str| ROOT.contains(first) || is_alias(path);
+    if below.is_none() && !segments.first().is_some_and(known_at_root) {
+        return Found::Nothing;
+    }
+    let fitting = ROUTES
+        .iter()
+        .filter_map(|route| Some((route, fit(route.path, &segments)?)));
+    // `/deliveries/export` is no delivery's id: what leaves the least open is meant.
+    let least = fitting.clone().map(|(_, open)| open.len()).min();
+    let mut methods = Vec::new();
+    for (route, open) in fitting.filter(|(_, open)| Some(open.len()) == least) {
+        if route.method == method {
+            return Found::Route(route, open);
+        }
+        methods.push(route.method);
+    }
+    if methods.is_empty() {
+        return Found::Nothing;
+    }
+    Found::OtherMethods(methods.join(", "))
+}
+
+/// The parts that a template leaves open, if it fits.
+fn fit<'a>(template: &str, segments: &[&'a str]) -> Option<Vec<&'a str>> {
+    let mut open = Vec::new();
+    let mut wanted = template.split('/').filter(|part| !part.is_empty());
+    for segment in segments {
+        let part = wanted.next()?;
+        if part.starts_with('{') {
+            open.push(*segment);
+        } else if part != *segment {
+            return None;
+        }
+    }
+    wanted.next().is_none().then_some(open)
+}
+
+fn unaliased(segments: Vec<&str>) -> Vec<&str> {
+    for (alias, name) in ALIASES {
+        let parts: Vec<&str> = alias.split('/').collect();
+        if let Some(rest) = segments.strip_prefix(parts.as_slice()) {
+            return name.split('/').chain(rest.iter().copied()).collect();
+        }
+    }
+    segments
+}
+
+/// Whether a path that is not below `/api/v1` is one of the other names: the documents use some of
+/// them at the root.
+fn is_alias(path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    ALIASES.iter().any(|(alias, _)| {
+        path.strip_prefix(alias)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn op(method: &str, path: &str) -> Option<Op> {
+        match find(method, path) {
+            Found::Route(route, _) => Some(route.op),
+            Found::OtherMethods(_) | Found::Nothing => None,
+        }
+    }
+
+    #[test]
+    fn no_call_is_in_the_table_twice() {
+        let mut seen = HashSet::new();
+        for route in ROUTES {
+            assert!(seen.insert((route.method, route.path)), "{route:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_leads_to_its_call_under_each_of_its_names() {
+        for path in [
+            "/api/v1/endpoints/x",
+            "/api/v1/webhooks/x",
+            "/api/v1/subscribers/x/",
+            "/webhooks/x",
+        ] {
+            assert_eq!(op("GET", path), Some(Op::GetEndpoint), "{path}");
+        }
+        assert_eq!(op("HEAD", "/api/v1/dlq"), Some(Op::ListDeadLetters));
+        assert_eq!(op("GET", "/health"), Some(Op::Health));
+        assert_eq!(op("GET", "/endpoints"), None);
+        assert_eq!(op("GET", "/webhooksx"), None);
+        assert_eq!(op("GET", "/"), None);
+    }
+
+    #[test]
+    fn open_parts_are_told_in_order_and_wrong_methods_by_the_right_ones() {
+        let Found::Route(_, open) = find("GET", "/api/v1/endpoints/ep_1/health") else {
+            panic!("it is in the table");
+        };
+        assert_eq!(open, ["ep_1"]);
+        let Found::OtherMethods(allow) = find("POST", "/api/v1/endpoints/ep_1") else {
+            panic!("it is there for others");
+        };
+        assert_eq!(allow, "GET, PATCH, PUT, DELETE");
+        assert!(matches!(
+            find("GET", "/api/v1/events/batch"),
+            Found::OtherMethods(allow) if allow == "POST"
+        ));
+    }
+}

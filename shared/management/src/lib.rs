@@ -1,0 +1,58 @@
+//! The services behind the management API: what may be seen and changed, over the tables and
+//! queues. HTTP, routes and documents are the business of whoever calls them.
+//!
+//! Guarantees: nothing of one tenant is visible to another, and what is another's is answered as
+//! what is not there; whatever is answered as changed is stored.
+
+mod dead_letters;
+mod deliveries;
+mod endpoints;
+mod events;
+pub mod page;
+mod replays;
+pub mod view;
+
+use hookpost_adapters::Config;
+use hookpost_adapters::queue::Queues;
+use hookpost_adapters::table::Store;
+use hookpost_domain::ports::World;
+
+pub use dead_letters::DeadLetterQuery;
+pub use endpoints::EndpointQuery;
+
+/// The services, over the tables, the queues, and clock and dice `W`.
+#[derive(Debug)]
+pub struct Management<W> {
+    store: Store,
+    #[expect(dead_code, reason = "for what is put back in the queue")]
+    queues: Queues,
+    world: W,
+    config: Config,
+}
+
+impl<W: World> Management<W> {
+    /// The services over these.
+    pub fn new(store: Store, queues: Queues, world: W, config: Config) -> Self {
+        Self {
+            store,
+            queues,
+            world,
+            config,
+        }
+    }
+
+    /// The tables.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What the deployment says.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Clock and dice.
+    pub fn world(&self) -> &W {
+        &self.world
+    }
+}

@@ -1,0 +1,307 @@
+//! Endpoints and their health.
+
+use std::collections::BTreeMap;
+
+use hookpost_domain::breaker::{Breaker, Health};
+use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState, ExtraHeader};
+use hookpost_domain::matching::EventPattern;
+use hookpost_domain::retry::{Backoff, Jitter, RetryPolicy};
+use hookpost_domain::{EndpointId, TenantId, Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What is shown for a header's value: it may be a key.
+const MASK: &str = "***";
+
+/// An endpoint.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Endpoint")]
+pub struct EndpointView {
+    /// Its id.
+    pub id: EndpointId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// A name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Where requests go.
+    pub url: String,
+    /// Which events it wants: types, `order.*`, `*`.
+    pub event_types: Vec<EventPattern>,
+    /// `active`, `paused` or `disabled`.
+    pub state: &'static str,
+    /// Whether events are delivered as they come.
+    pub active: bool,
+    /// Who disabled it: `operator`, or `gone` if it answered 410.
+    pub disabled_by: Option<&'static str>,
+    /// When failed deliveries are tried again.
+    pub retry: RetryView,
+    /// Status codes that no retry mends.
+    pub no_retry_statuses: Vec<u16>,
+    /// Seconds a request may take.
+    pub timeout_seconds: u64,
+    /// Most requests a second.
+    pub rate_limit_per_second: Option<u32>,
+    /// When its breaker opens, and for how long.
+    pub breaker: BreakerPolicyView,
+    /// Its own headers. Values are shown once, then `***`.
+    pub headers: BTreeMap<String, String>,
+    /// Basic auth; never with the password.
+    pub auth: Option<AuthView>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// What requests are signed with: shown to whoever made it, and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// When a breaker opens, and for how long.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "BreakerPolicy")]
+pub struct BreakerPolicyView {
+    /// Failures in a row that open it.
+    pub failures: u32,
+    /// Seconds until the first probe.
+    pub pause_seconds: u32,
+}
+
+/// Basic auth.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Auth")]
+pub struct AuthView {
+    /// `basic`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The user name.
+    pub username: String,
+}
+
+/// A retry policy: a list of delays, or an exponential backoff. All times in seconds.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Retry")]
+pub struct RetryView {
+    /// Before each attempt, the first included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delays: Option<Vec<f64>>,
+    /// Before the first retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_delay: Option<f64>,
+    /// From one wait to the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multiplier: Option<f64>,
+    /// That no wait exceeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_delay: Option<f64>,
+    /// Attempts in all.
+    pub max_attempts: u32,
+    /// What a wait may be longer or shorter by.
+    pub jitter: JitterView,
+}
+
+/// What a wait may be longer or shorter by.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Jitter")]
+#[serde(untagged)]
+pub enum JitterView {
+    /// A share of it, in both directions.
+    Ratio(f64),
+    /// Up to so many seconds more.
+    Added {
+        /// Seconds.
+        added_seconds: f64,
+    },
+}
+
+/// An endpoint's health.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Health")]
+pub struct HealthView {
+    /// Which endpoint.
+    pub endpoint_id: EndpointId,
+    /// Its breaker.
+    pub breaker: BreakerView,
+    /// Failures in a row.
+    pub consecutive_failures: u32,
+    /// Since when.
+    pub failing_since: Option<Timestamp>,
+}
+
+/// A breaker.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Breaker")]
+pub struct BreakerView {
+    /// `closed`, `open`, or `half_open` once a probe may go.
+    pub state: &'static str,
+    /// When it opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+    /// Seconds between opening and probe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause_seconds: Option<u64>,
+    /// When the next probe may go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_probe_at: Option<Timestamp>,
+}
+
+impl EndpointView {
+    /// An endpoint without its secrets.
+    pub fn of(endpoint: &Endpoint, default_retry: &RetryPolicy) -> Self {
+        Self::shown(endpoint, default_retry, false)
+    }
+
+    /// An endpoint with its secret and the values of its headers, for whoever has just made it.
+    pub fn with_secrets(endpoint: &Endpoint, default_retry: &RetryPolicy) -> Self {
+        Self::shown(endpoint, default_retry, true)
+    }
+
+    fn shown(endpoint: &Endpoint, default_retry: &RetryPolicy, with_secrets: bool) -> Self {
+        let (state, disabled_by) = match endpoint.state {
+            EndpointState::Active => ("active", None),
+            EndpointState::Paused => ("paused", None),
+            EndpointState::Disabled(DisabledBy::Operator) => ("disabled", Some("operator")),
+            EndpointState::Disabled(DisabledBy::Gone) => ("disabled", Some("gone")),
+        };
+        let header = |header: &ExtraHeader| {
+            let value = if with_secrets { &header.value } else { MASK };
+            (header.name.clone(), value.to_owned())
+        };
+        let secret = endpoint.signing_keys.first().filter(|_| with_secrets);
+        Self {
+            id: endpoint.id.clone(),
+            tenant: endpoint.tenant.clone(),
+            name: endpoint.name.clone(),
+            description: endpoint.description.clone(),
+            url: endpoint.url.as_url().to_string(),
+            event_types: endpoint.event_types.clone(),
+            state,
+            active: state == "active",
+            disabled_by,
+            retry: RetryView::of(endpoint.retry.as_ref().unwrap_or(default_retry)),
+            no_retry_statuses: endpoint.no_retry_statuses.clone(),
+            timeout_seconds: endpoint.timeout().as_secs(),
+            rate_limit_per_second: endpoint.rate_limit_per_second,
+            breaker: BreakerPolicyView {
+                failures: endpoint.breaker.failures,
+                pause_seconds: endpoint.breaker.pause_seconds,
+            },
+            headers: endpoint.headers.iter().map(header).collect(),
+            auth: endpoint.auth.as_ref().map(|auth| AuthView {
+                kind: "basic",
+                username: auth.username.clone(),
+            }),
+            created_at: endpoint.created_at,
+            updated_at: endpoint.updated_at,
+            secret: secret.map(|key| key.secret.reveal().to_owned()),
+        }
+    }
+}
+
+impl RetryView {
+    /// A policy as it is shown.
+    pub fn of(policy: &RetryPolicy) -> Self {
+        let jitter = match policy.jitter() {
+            Jitter::Ratio(ratio) => JitterView::Ratio(ratio),
+            Jitter::AddedSeconds(secs) => JitterView::Added {
+                added_seconds: secs,
+            },
+        };
+        let mut shown = Self {
+            delays: None,
+            initial_delay: None,
+            multiplier: None,
+            max_delay: None,
+            max_attempts: policy.max_attempts(),
+            jitter,
+        };
+        match policy.backoff() {
+            Backoff::Exponential {
+                first, factor, max, ..
+            } => {
+                shown.initial_delay = Some(*first);
+                shown.multiplier = Some(*factor);
+                shown.max_delay = Some(*max);
+            }
+            Backoff::Delays(delays) => shown.delays = Some(delays.clone()),
+        }
+        shown
+    }
+}
+
+impl HealthView {
+    /// A health as it is at `now`.
+    pub fn of(endpoint_id: EndpointId, health: &Health, now: Timestamp) -> Self {
+        let breaker = match &health.breaker {
+            Breaker::Closed => BreakerView {
+                state: "closed",
+                opened_at: None,
+                pause_seconds: None,
+                next_probe_at: None,
+            },
+            Breaker::Open {
+                opened_at,
+                pause_seconds,
+                next_probe,
+                ..
+            } => BreakerView {
+                state: if now < *next_probe {
+                    "open"
+                } else {
+                    "half_open"
+                },
+                opened_at: Some(*opened_at),
+                pause_seconds: Some(*pause_seconds),
+                next_probe_at: Some(*next_probe),
+            },
+        };
+        Self {
+            endpoint_id,
+            breaker,
+            consecutive_failures: health.failures,
+            failing_since: health.failing_since,
+        }
+    }
+}
+
+/// Whoever sends back what was shown means the values that are stored.
+pub fn unmask_headers(headers: &mut [ExtraHeader], stored: &[ExtraHeader]) {
+    for header in headers.iter_mut().filter(|header| header.value == MASK) {
+        let same = |other: &&ExtraHeader| other.name.eq_ignore_ascii_case(&header.name);
+        if let Some(known) = stored.iter().find(same) {
+            header.value.clone_from(&known.value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(name: &str, value: &str) -> ExtraHeader {
+        ExtraHeader {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_sent_back_masked_stays_what_it_was() {
+        let stored = [header("X-Api-Key", "key")];
+        let mut sent = [
+            header("x-api-key", MASK),
+            header("X-New", MASK),
+            header("X-Other", "other"),
+        ];
+        unmask_headers(&mut sent, &stored);
+        assert_eq!(
+            sent,
+            [
+                header("x-api-key", "key"),
+                header("X-New", MASK),
+                header("X-Other", "other"),
+            ]
+        );
+    }
+}
