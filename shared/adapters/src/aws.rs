@@ -20,7 +20,7 @@ use hyper_util::rt::TokioExecutor;
 
 /// How long one try of one call may take. Longer than any healthy call, and shorter than what
 /// [`hookpost_domain::carrier::SEND_TOLERANCE_MS`] allows a send.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The SDK's configuration: region, credentials and endpoints from the environment, two retries.
 ///
@@ -41,7 +41,16 @@ pub async fn sdk_config() -> Result<SdkConfig, crate::tls::TrustError> {
         .await)
 }
 
+/// What AWS is called with.
+pub(crate) type HyperClient = Client<HttpsConnector<HttpConnector>, SdkBody>;
+
 fn http_client() -> Result<SharedHttpClient, crate::tls::TrustError> {
+    let connector = SharedHttpConnector::new(Connector(hyper_client()?));
+    Ok(http_client_fn(move |_, _| connector.clone()))
+}
+
+/// A client with a pool of its own.
+pub(crate) fn hyper_client() -> Result<HyperClient, crate::tls::TrustError> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -51,15 +60,13 @@ fn http_client() -> Result<SharedHttpClient, crate::tls::TrustError> {
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp);
-    let client = Client::builder(TokioExecutor::new())
+    Ok(Client::builder(TokioExecutor::new())
         .pool_idle_timeout(Duration::from_secs(20))
-        .build(https);
-    let connector = SharedHttpConnector::new(Connector(client));
-    Ok(http_client_fn(move |_, _| connector.clone()))
+        .build(https))
 }
 
 #[derive(Debug, Clone)]
-struct Connector(Client<HttpsConnector<HttpConnector>, SdkBody>);
+struct Connector(HyperClient);
 
 impl SmithyConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {

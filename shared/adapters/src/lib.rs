@@ -6,6 +6,7 @@
 pub mod api;
 pub mod auth;
 pub mod aws;
+pub mod aws_json;
 pub mod config;
 pub mod queue;
 pub mod table;
