@@ -21,6 +21,8 @@ pub struct Addresses {
     pub lambda: SocketAddr,
     /// The receiver.
     pub receiver: SocketAddr,
+    /// KMS and Secrets Manager.
+    pub secrets: SocketAddr,
 }
 
 /// The content of the ready file, and of `/_local`.
@@ -39,6 +41,16 @@ pub fn document(plan: &Plan, at: &Addresses, data: Option<&Path>) -> Value {
         .iter()
         .map(|table| (table.logical_id.as_str(), table.name.as_str()))
         .collect();
+    let keys: BTreeMap<&str, &str> = plan
+        .keys
+        .iter()
+        .map(|key| (key.logical_id.as_str(), key.arn.as_str()))
+        .collect();
+    let secrets: BTreeMap<&str, &str> = plan
+        .secrets
+        .iter()
+        .map(|secret| (secret.logical_id.as_str(), secret.arn.as_str()))
+        .collect();
     let functions: BTreeMap<&str, &str> = plan
         .functions
         .iter()
@@ -51,10 +63,14 @@ pub fn document(plan: &Plan, at: &Addresses, data: Option<&Path>) -> Value {
         "dynamodb": url(at.dynamodb),
         "lambda": url(at.lambda),
         "receiver": url(at.receiver),
+        "kms": url(at.secrets),
+        "secretsmanager": url(at.secrets),
         "region": local_sqs::REGION,
         "queues": queues,
         "tables": tables,
         "functions": functions,
+        "keys": keys,
+        "secrets": secrets,
         "data": data.map(|path| path.display().to_string()),
     })
 }
@@ -75,6 +91,7 @@ pub fn banner(at: &Addresses, data: Option<&Path>) -> String {
         dynamodb,
         lambda,
         receiver,
+        secrets,
     } = at;
     let data = data.map_or_else(
         || "in memory, gone when this ends".to_owned(),
@@ -89,6 +106,7 @@ Hookpost runs here. Ctrl-C ends it.
   Lambda    http://{lambda}  (cargo lambda invoke --invoke-port {lambda_port} replay --data-file events/replay/all.json)
   SQS       http://{sqs}
   DynamoDB  http://{dynamodb}
+  KMS       http://{secrets}  (and Secrets Manager)
   data      {data}
 
 An endpoint to send to, an event, and what became of it:

@@ -34,8 +34,11 @@ pub struct Cli {
     /// Port of the receiver to send to.
     #[arg(long, default_value_t = 9090)]
     pub receiver_port: u16,
+    /// Port of KMS and Secrets Manager.
+    #[arg(long, default_value_t = 8002)]
+    pub secrets_port: u16,
     /// All ports from this one on, in the order above; 0 for free ones.
-    #[arg(long, value_name = "N", conflicts_with_all = ["port", "sqs_port", "dynamodb_port", "lambda_port", "receiver_port"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["port", "sqs_port", "dynamodb_port", "lambda_port", "receiver_port", "secrets_port"])]
     pub ports_from: Option<u16>,
     /// Where tables and queues are kept [default: .hookpost in the checkout].
     #[arg(long, value_name = "DIR", conflicts_with = "memory")]
@@ -97,6 +100,8 @@ pub struct Ports {
     pub lambda: u16,
     /// The receiver.
     pub receiver: u16,
+    /// KMS and Secrets Manager.
+    pub secrets: u16,
 }
 
 impl Cli {
@@ -109,6 +114,7 @@ impl Cli {
                 dynamodb: self.dynamodb_port,
                 lambda: self.lambda_port,
                 receiver: self.receiver_port,
+                secrets: self.secrets_port,
             },
             Some(first) => {
                 let port = |offset: u16| {
@@ -124,6 +130,7 @@ impl Cli {
                     dynamodb: port(2),
                     lambda: port(3),
                     receiver: port(4),
+                    secrets: port(5),
                 }
             }
         }
@@ -183,6 +190,7 @@ mod tests {
         assert_eq!((ports.api, ports.sqs, ports.dynamodb), (8000, 9324, 8001));
         assert_eq!((ports.lambda, ports.receiver), (9001, 9090));
         assert_eq!(parse(&["--ports-from", "5000"]).ports().receiver, 5004);
+        assert_eq!(parse(&["--ports-from", "5000"]).ports().secrets, 5005);
         assert_eq!(parse(&["--ports-from", "0"]).ports().receiver, 0);
     }
 

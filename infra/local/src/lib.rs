@@ -25,6 +25,7 @@ pub mod poller;
 pub mod queues;
 pub mod receiver;
 pub mod schedule;
+pub mod secrets;
 pub mod start;
 pub mod stats;
 pub mod template;

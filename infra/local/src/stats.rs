@@ -29,12 +29,32 @@ struct Shared {
     host: Host,
     sqs: Sqs,
     queues: Vec<Queue>,
-    sqs_counters: Counters,
-    dynamodb_counters: Counters,
+    counters: ServiceCounters,
     /// What `/_local` and the ready file say.
     about: Value,
     since: Mutex<Instant>,
     own_baseline_ms: AtomicU64,
+}
+
+/// The counts of each service.
+#[derive(Debug, Clone, Default)]
+pub struct ServiceCounters {
+    /// SQS.
+    pub sqs: Counters,
+    /// `DynamoDB`.
+    pub dynamodb: Counters,
+    /// KMS.
+    pub kms: Counters,
+    /// Secrets Manager.
+    pub secretsmanager: Counters,
+}
+
+impl ServiceCounters {
+    fn reset(&self) {
+        for counters in [&self.sqs, &self.dynamodb, &self.kms, &self.secretsmanager] {
+            counters.reset();
+        }
+    }
 }
 
 impl Stats {
@@ -43,8 +63,7 @@ impl Stats {
         host: Host,
         sqs: Sqs,
         queues: Vec<Queue>,
-        sqs_counters: Counters,
-        dynamodb_counters: Counters,
+        counters: ServiceCounters,
         about: Value,
     ) -> Self {
         Self {
@@ -52,8 +71,7 @@ impl Stats {
                 host,
                 sqs,
                 queues,
-                sqs_counters,
-                dynamodb_counters,
+                counters,
                 about,
                 since: Mutex::new(clock::monotonic()),
                 own_baseline_ms: AtomicU64::new(0),
@@ -91,8 +109,10 @@ impl Stats {
                 "peak_rss_kib": own.peak_rss_kib,
             },
             "functions": shared.host.stats(),
-            "dynamodb": shared.dynamodb_counters.all(),
-            "sqs": shared.sqs_counters.all(),
+            "dynamodb": shared.counters.dynamodb.all(),
+            "sqs": shared.counters.sqs.all(),
+            "kms": shared.counters.kms.all(),
+            "secretsmanager": shared.counters.secretsmanager.all(),
             "metrics": shared.host.metrics().all(),
         })
     }
@@ -103,8 +123,7 @@ impl Stats {
         shared.own_baseline_ms.store(own.cpu_ms, Ordering::Relaxed);
         *shared.since.lock().unwrap_or_else(PoisonError::into_inner) = clock::monotonic();
         shared.host.reset_stats();
-        shared.sqs_counters.reset();
-        shared.dynamodb_counters.reset();
+        shared.counters.reset();
     }
 
     fn queues(&self) -> Value {

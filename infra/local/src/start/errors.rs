@@ -4,6 +4,7 @@ use crate::checkout::CheckoutError;
 use crate::dynamodb::DynamoDbError;
 use crate::http::BindError;
 use crate::queues::QueueError;
+use crate::secrets::SecretsError;
 use crate::template::TemplateError;
 
 /// Why the local system does not start: one line each.
@@ -32,6 +33,9 @@ pub enum StartError {
     /// The queues.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// The keys and secrets.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     /// A file could not be written.
     #[error("cannot write {path}: {source}")]
     Write {

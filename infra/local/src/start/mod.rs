@@ -27,7 +27,8 @@ use crate::poller::Poller;
 use crate::queues;
 use crate::receiver::{self, Receiver};
 use crate::schedule;
-use crate::stats::Stats;
+use crate::secrets::Secrets;
+use crate::stats::{ServiceCounters, Stats};
 use crate::template::Plan;
 pub use errors::StartError;
 use settings::Listeners;
@@ -105,17 +106,28 @@ impl System {
             ending.subscribe(),
         )
         .await?;
+        let secrets = Secrets::open(
+            &plan,
+            data.as_ref().map(|data| data.file("secrets.json")),
+            permissions.clone(),
+            console.clone(),
+        )?;
         let host_setting = settings::host_setting(cli, &plan, &addresses, binaries, permissions)?;
         let host = Host::new(&plan.functions, host_setting, client, console.clone());
         settings::write_environments(cli, &plan, &host, data.as_ref(), &console)?;
 
         let document = announce::document(&plan, &addresses, data.as_ref().map(DataFolder::path));
+        let counters = ServiceCounters {
+            sqs: sqs_counters,
+            dynamodb: tables.counters().clone(),
+            kms: secrets.kms_counters().clone(),
+            secretsmanager: secrets.secrets_manager_counters().clone(),
+        };
         let stats = Stats::new(
             host.clone(),
             sqs.clone(),
             plan.queues.clone(),
-            sqs_counters,
-            tables.counters().clone(),
+            counters,
             document.clone(),
         );
         let mut system = Self {
@@ -130,7 +142,7 @@ impl System {
             services: JoinSet::new(),
             background: Vec::new(),
         };
-        system.serve(listeners, &plan, tables, stats);
+        system.serve(listeners, &plan, tables, secrets, stats);
         system.invoke_by_events(cli, &plan);
         if let Some(file) = queue_file {
             let saved = queues::keep_saved(system.sqs.clone(), file, system.console.clone());
@@ -153,7 +165,14 @@ impl System {
         announce::banner(&self.addresses, self.data.as_ref().map(DataFolder::path))
     }
 
-    fn serve(&mut self, listeners: Listeners, plan: &Plan, tables: DynamoDb, stats: Stats) {
+    fn serve(
+        &mut self,
+        listeners: Listeners,
+        plan: &Plan,
+        tables: DynamoDb,
+        secrets: Secrets,
+        stats: Stats,
+    ) {
         let ending = || self.ending.subscribe();
         let sqs = self.sqs.clone();
         let mut ended = ending();
@@ -166,6 +185,8 @@ impl System {
         });
         self.services
             .spawn(tables.serve(listeners.dynamodb, ending()));
+        self.services
+            .spawn(secrets.serve(listeners.secrets, ending()));
         let extra = move |method: &::http::Method, path: &str| stats.answer(method, path);
         for listener in listeners.invoke.into_iter().chain([listeners.lambda]) {
             let host = self.host.clone();

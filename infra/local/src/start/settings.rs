@@ -36,6 +36,7 @@ pub(super) struct Listeners {
     /// Where else `cargo lambda invoke` looks, as far as it was free.
     pub invoke: Vec<TcpListener>,
     pub receiver: TcpListener,
+    pub secrets: TcpListener,
 }
 
 pub(super) async fn listen(cli: &Cli) -> Result<(Listeners, Addresses), StartError> {
@@ -47,6 +48,8 @@ pub(super) async fn listen(cli: &Cli) -> Result<(Listeners, Addresses), StartErr
     let invoke = also_invoke(cli, lambda_at.port()).await;
     let (receiver, receiver_at) =
         http::bind(ports.receiver, "the receiver", "--receiver-port").await?;
+    let (secrets, secrets_at) =
+        http::bind(ports.secrets, "KMS and Secrets Manager", "--secrets-port").await?;
     let listeners = Listeners {
         api,
         sqs,
@@ -54,6 +57,7 @@ pub(super) async fn listen(cli: &Cli) -> Result<(Listeners, Addresses), StartErr
         lambda,
         invoke,
         receiver,
+        secrets,
     };
     let addresses = Addresses {
         api: api_at,
@@ -61,6 +65,7 @@ pub(super) async fn listen(cli: &Cli) -> Result<(Listeners, Addresses), StartErr
         dynamodb: dynamodb_at,
         lambda: lambda_at,
         receiver: receiver_at,
+        secrets: secrets_at,
     };
     Ok((listeners, addresses))
 }
@@ -146,6 +151,8 @@ pub(super) fn host_setting(
         ("AWS_ENDPOINT_URL_DYNAMODB", url(at.dynamodb)),
         ("AWS_ENDPOINT_URL_SQS", url(at.sqs)),
         ("AWS_ENDPOINT_URL_LAMBDA", url(at.lambda)),
+        ("AWS_ENDPOINT_URL_KMS", url(at.secrets)),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", url(at.secrets)),
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_DEFAULT_REGION", REGION.to_owned()),
     ];

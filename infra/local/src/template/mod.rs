@@ -9,6 +9,7 @@ mod functions;
 mod names;
 mod plan;
 mod resolve;
+mod secrets;
 mod storage;
 mod yaml;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use resolve::Setting;
+pub(crate) use resolve::to_text;
 
 use crate::permissions::Policy;
 
@@ -51,6 +53,10 @@ pub struct Plan {
     pub tables: Vec<Table>,
     /// SQS queues.
     pub queues: Vec<Queue>,
+    /// KMS keys.
+    pub keys: Vec<Key>,
+    /// Secrets of Secrets Manager.
+    pub secrets: Vec<Secret>,
     /// Lambda functions with what invokes them.
     pub functions: Vec<Function>,
     /// The HTTP API, if there is one.
@@ -83,6 +89,41 @@ pub struct Queue {
     pub arn: String,
     /// Its attributes as `CreateQueue` takes them.
     pub attributes: BTreeMap<String, String>,
+}
+
+/// A KMS key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its id.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The names that stand for it, `alias/...`.
+    pub aliases: Vec<String>,
+}
+
+/// A secret of Secrets Manager.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Secret {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its name in calls.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// What it holds at first.
+    pub value: SecretValue,
+}
+
+/// What a secret holds when it is made.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SecretValue {
+    /// This text.
+    Given(String),
+    /// Random characters by this `GenerateSecretString`.
+    Generated(Value),
 }
 
 /// A Lambda function.

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::TemplateError;
 use super::resolve::{Resolver, to_text};
+use super::{TemplateError, secrets};
 
 /// The property that names a resource of this type, if it takes a name.
 fn name_property(kind: &str) -> Option<&'static str> {
@@ -15,6 +15,8 @@ fn name_property(kind: &str) -> Option<&'static str> {
         "AWS::Logs::LogGroup" => Some("LogGroupName"),
         "AWS::CloudWatch::Alarm" => Some("AlarmName"),
         "AWS::SNS::Topic" => Some("TopicName"),
+        "AWS::SecretsManager::Secret" => Some("Name"),
+        "AWS::KMS::Alias" => Some("AliasName"),
         _ => None,
     }
 }
@@ -44,6 +46,8 @@ pub(super) fn reference(resolver: &Resolver<'_>, id: &str) -> Result<String, Tem
     Ok(match kind.as_str() {
         "AWS::SQS::Queue" => queue_url(resolver, &name),
         "AWS::SNS::Topic" => arn(resolver, "sns", &name),
+        "AWS::KMS::Key" => secrets::key_id(resolver, id),
+        "AWS::SecretsManager::Secret" => secrets::secret_arn(resolver, id)?,
         "AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api" => "local".to_owned(),
         _ => name,
     })
@@ -69,6 +73,9 @@ pub(super) fn attribute(
             format!("arn:aws:iam::{}:role/{name}", resolver.setting.account)
         }
         ("AWS::Logs::LogGroup", "Arn") => arn(resolver, "logs", &format!("log-group:{name}:*")),
+        ("AWS::KMS::Key", "Arn") => secrets::key_arn(resolver, id),
+        ("AWS::KMS::Key", "KeyId") => secrets::key_id(resolver, id),
+        ("AWS::SecretsManager::Secret", "Id") => secrets::secret_arn(resolver, id)?,
         ("AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api", "ApiEndpoint") => {
             resolver.setting.api_endpoint.clone()
         }

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::names::kind_of;
 use super::resolve::{Resolver, to_text};
-use super::{Api, Cors, Plan, TemplateError, Throttle, functions, storage};
+use super::{Api, Cors, Key, Plan, TemplateError, Throttle, functions, secrets, storage};
 
 /// Resource types that change nothing on one machine, or that others refer to.
-const WITHOUT_LOCAL_LIFE: [&str; 14] = [
+const WITHOUT_LOCAL_LIFE: [&str; 13] = [
     "AWS::ApplicationInsights::",
     "AWS::ApiGatewayV2::ApiMapping",
     "AWS::ApiGatewayV2::DomainName",
@@ -15,7 +15,6 @@ const WITHOUT_LOCAL_LIFE: [&str; 14] = [
     "AWS::CloudFormation::",
     "AWS::CloudWatch::",
     "AWS::IAM::",
-    "AWS::KMS::",
     "AWS::Lambda::Permission",
     "AWS::Logs::",
     "AWS::ResourceGroups::",
@@ -28,6 +27,7 @@ const WITHOUT_LOCAL_LIFE: [&str; 14] = [
 pub(super) fn build(resolver: &Resolver<'_>) -> Result<Plan, TemplateError> {
     let mut plan = Plan::default();
     let mut attached = Vec::new();
+    let mut aliases = Vec::new();
     for (id, declared) in resolver.resources()? {
         let kind = kind_of(declared);
         let properties = match declared.get("Properties") {
@@ -37,6 +37,12 @@ pub(super) fn build(resolver: &Resolver<'_>) -> Result<Plan, TemplateError> {
         match kind.as_str() {
             "AWS::DynamoDB::Table" => plan.tables.push(storage::table(resolver, id, &properties)?),
             "AWS::SQS::Queue" => plan.queues.push(storage::queue(resolver, id, &properties)?),
+            "AWS::KMS::Key" => plan.keys.push(secrets::key(resolver, id)),
+            "AWS::KMS::Alias" => aliases.push(secrets::alias(&properties)),
+            "AWS::SecretsManager::Secret" => {
+                plan.secrets
+                    .push(secrets::secret(resolver, id, &properties)?);
+            }
             "AWS::Serverless::Function" => {
                 let function =
                     functions::function(resolver, id, declared, properties, &mut plan.warnings)?;
@@ -55,6 +61,12 @@ pub(super) fn build(resolver: &Resolver<'_>) -> Result<Plan, TemplateError> {
             _ => plan
                 .warnings
                 .push(format!("{id}: {kind} has no counterpart on one machine")),
+        }
+    }
+    for (alias, target) in aliases {
+        let named = |key: &&mut Key| key.id == target || key.arn == target;
+        if let Some(key) = plan.keys.iter_mut().find(named) {
+            key.aliases.push(alias);
         }
     }
     for (id, kind, properties) in attached {

@@ -315,7 +315,7 @@ fn parameter_value(
 }
 
 /// A scalar as `CloudFormation` writes it into text; a list joined by commas.
-pub(super) fn to_text(value: &Value) -> String {
+pub(crate) fn to_text(value: &Value) -> String {
     if let Some(text) = value.as_str() {
         text.to_owned()
     } else if let Some(items) = value.as_array() {
