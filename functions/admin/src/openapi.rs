@@ -11,7 +11,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::routes::{Access, ROUTES, Route};
-use describe::Described;
+use describe::{Content, Described};
 
 /// What every call may be answered beside what it says itself.
 const PROBLEMS: [(u16, &str); 4] = [
@@ -88,11 +88,7 @@ fn operation(route: &Route, described: Described, generator: &mut SchemaGenerato
     }));
     let mut responses = Map::new();
     for (status, text, content) in described.answers {
-        let mut answer = json!({ "description": text });
-        if let (Some(fields), Some((media, schema))) = (answer.as_object_mut(), content) {
-            fields.insert("content".to_owned(), json!({ media: { "schema": schema } }));
-        }
-        responses.insert(status.to_string(), answer);
+        answer(&mut responses, status, text, content);
     }
     let needs = match route.access {
         Access::Open => None,
@@ -112,14 +108,9 @@ fn operation(route: &Route, described: Described, generator: &mut SchemaGenerato
         problems.push((415, "The body is of a type that is not read here"));
     }
     for (status, text) in problems {
-        responses.entry(status.to_string()).or_insert_with(|| {
-            json!({
-                "description": text,
-                "content": {
-                    "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
-                },
-            })
-        });
+        let problem = json!({ "$ref": "#/components/schemas/Problem" });
+        let content = Some(("application/problem+json", problem));
+        answer(&mut responses, status, text, content);
     }
     let mut operation = json!({
         "operationId": described.id,
@@ -150,6 +141,22 @@ fn operation(route: &Route, described: Described, generator: &mut SchemaGenerato
         }
     }
     operation
+}
+
+/// Adds an answer, or one more form of it.
+fn answer(responses: &mut Map<String, Value>, status: u16, text: &str, content: Content) {
+    let answer = responses
+        .entry(status.to_string())
+        .or_insert_with(|| json!({ "description": text }));
+    let (Some(fields), Some((media, schema))) = (answer.as_object_mut(), content) else {
+        return;
+    };
+    let forms = fields.entry("content").or_insert_with(|| json!({}));
+    if let Some(forms) = forms.as_object_mut() {
+        forms
+            .entry(media)
+            .or_insert_with(|| json!({ "schema": schema }));
+    }
 }
 
 /// The properties of a query's shape, a parameter each.
