@@ -81,6 +81,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             {
                 Write::Won => {
                     log(&settled.delivery, &endpoint, &answer, latency);
+                    self.count(&current, &settled.delivery, Some(&attempt), now);
                     return self.step(carrier, &settled, Some(payload), received).await;
                 }
                 Write::Lost(other) => {

@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use hookpost_domain::ports::{
-    Deliveries, DeliveryQueue, Endpoints, Events, ExhaustedQueue, Holding, Meters, Transport, World,
+    Counting, Deliveries, DeliveryQueue, Endpoints, Events, ExhaustedQueue, Holding, Meters,
+    Transport, World,
 };
 
 pub use worker::{Settings, Worker};
@@ -38,8 +39,8 @@ enum Verdict {
 }
 
 /// All tables that delivering needs.
-pub trait Tables: Endpoints + Events + Deliveries + Meters + Holding + 'static {}
-impl<T: Endpoints + Events + Deliveries + Meters + Holding + 'static> Tables for T {}
+pub trait Tables: Endpoints + Events + Deliveries + Meters + Holding + Counting + 'static {}
+impl<T: Endpoints + Events + Deliveries + Meters + Holding + Counting + 'static> Tables for T {}
 
 /// Both queues that delivering needs.
 pub trait Queues: DeliveryQueue + ExhaustedQueue + 'static {}
@@ -48,6 +49,7 @@ impl<T: DeliveryQueue + ExhaustedQueue + 'static> Queues for T {}
 /// Works a batch, and names the messages that stay in the queue.
 ///
 /// What is not done in `time` is given up for now, so that the outcome of the others still counts.
+/// At the end, what was counted is written if it is time.
 pub async fn handle<S, Q, T, W>(
     event: SqsEvent,
     time: Duration,
@@ -86,6 +88,11 @@ where
             failure.item_identifier.clone_from(&received.message_id);
             response.batch_item_failures.push(failure);
         }
+    }
+    // In a task of its own, so that not even a panic of it touches what has been delivered.
+    let counting = tokio::spawn(async move { worker.flush_counts().await });
+    if let Err(panic) = counting.await {
+        tracing::error!(error = %panic, "writing counts panicked");
     }
     response
 }

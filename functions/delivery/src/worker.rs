@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookpost_adapters::Config;
+use hookpost_adapters::counting::Tally;
 use hookpost_domain::Timestamp;
 use hookpost_domain::breaker::{Breaker, Gate, Health, Slot};
 use hookpost_domain::carrier::{Carrier, Exhausted, Message, Poison, VERSION};
-use hookpost_domain::delivery::{DeadReason, Delivery};
+use hookpost_domain::counters::Counters;
+use hookpost_domain::delivery::{Attempt, DeadReason, Delivery};
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::outcome::{self, Arrival, Patience, Settled, Step};
 use hookpost_domain::ports::{Error, Transport, World, Write};
@@ -56,6 +58,7 @@ pub struct Worker<S, Q, T, W> {
     pub(crate) settings: Settings,
     book: Book,
     limits: Limits,
+    tally: Tally,
 }
 
 /// What is known about a delivery that is about to be attempted.
@@ -79,6 +82,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             settings,
             book: Book::default(),
             limits: Limits::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -146,14 +150,21 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                     return Ok(Verdict::Done);
                 }
             };
-            let over = delivery.version;
+            let before = delivery.clone();
             match self
                 .prepare(carrier, delivery, received, alike, now)
                 .await?
             {
                 Ok((ready, payload)) => return self.attempt(ready, &payload, received).await,
-                Err(settled) => match self.store.store_delivery(&settled.delivery, over).await? {
-                    Write::Won => return self.step(carrier, &settled, None, received).await,
+                Err(settled) => match self
+                    .store
+                    .store_delivery(&settled.delivery, before.version)
+                    .await?
+                {
+                    Write::Won => {
+                        self.count(&before, &settled.delivery, None, now);
+                        return self.step(carrier, &settled, None, received).await;
+                    }
                     Write::Lost(other) => record = other,
                 },
             }
@@ -162,6 +173,30 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             call: "settling a delivery",
             source: "its record changes all the time".into(),
         })
+    }
+
+    /// Counts what a write of a delivery's record adds.
+    pub(crate) fn count(
+        &self,
+        before: &Delivery,
+        after: &Delivery,
+        attempt: Option<&Attempt>,
+        now: Timestamp,
+    ) {
+        let counts = Counters::of_write(before, after, attempt);
+        let endpoint = Some(&after.id.endpoint);
+        self.tally
+            .note(&after.tenant, endpoint, &after.event_type, counts, now);
+    }
+
+    /// Writes what was counted, if it is time.
+    pub(crate) async fn flush_counts(&self) {
+        self.tally.flush(&self.store, self.world.now()).await;
+    }
+
+    /// Writes what was counted: the process is about to end.
+    pub async fn flush_last_counts(&self) {
+        self.tally.flush_last(&self.store).await;
     }
 
     /// Everything that can stand between a delivery and its request: `Err` is what to do instead.

@@ -15,6 +15,7 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use delivery::{Settings, Worker};
 use hookpost_adapters::Config;
 use hookpost_domain::carrier::Carrier;
+use hookpost_domain::counters::Counters;
 use hookpost_domain::delivery::{Delivery, Status};
 use hookpost_domain::endpoint::EndpointDraft;
 use hookpost_domain::event::Event;
@@ -33,7 +34,12 @@ struct End {
     exhausted: usize,
     calls: usize,
     noted: usize,
+    counted: Counters,
 }
+
+/// Writes of counters for one delivery: minute, hour and total of the tenant and of the endpoint,
+/// minute and hour of the event's type.
+const COUNTS: usize = 8;
 
 /// One event to one endpoint whose receiver answers by `script`, until no message is left.
 async fn run(script: &[u16], retry: &str, faults: Faults) -> End {
@@ -117,6 +123,7 @@ async fn run(script: &[u16], retry: &str, faults: Faults) -> End {
         exhausted: queue.exhausted().len(),
         calls: faults.calls(),
         noted: tables.noted().len(),
+        counted: tables.counted(&TenantId::default()),
     }
 }
 
@@ -163,7 +170,17 @@ async fn a_happy_delivery_ends_delivered_whatever_fails() {
 
 #[tokio::test]
 async fn a_happy_delivery_reads_its_endpoint_and_writes_its_outcome_and_nothing_else() {
-    assert_eq!(run(&[200], THREE, Faults::none()).await.calls, 2);
+    let end = run(&[200], THREE, Faults::none()).await;
+    assert_eq!(end.calls, 2 + COUNTS, "beyond the shared writing of counts");
+}
+
+#[tokio::test]
+async fn what_happened_is_counted() {
+    let retried = run(&[500, 503, 200], THREE, Faults::none()).await.counted;
+    assert_eq!((retried.delivered, retried.failed), (1, 2));
+    assert_eq!((retried.recovered, retried.first_try), (1, 0));
+    let dead = run(&[500], THREE, Faults::none()).await.counted;
+    assert_eq!((dead.dead, dead.failed, dead.unrecovered), (1, 3, 1));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use hookpost_adapters::auth::Caller;
 use hookpost_adapters::table::{Claim, IdempotencyKey};
 use hookpost_adapters::world::random_bytes;
 use hookpost_domain::carrier::{Carrier, FanOut, VERSION};
+use hookpost_domain::counters::Counters;
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::event::{CheckedDraft, Event};
 use hookpost_domain::matching::EventType;
@@ -143,9 +144,20 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
                 messages.extend(self.messages(event, *repeat, now).await?);
             }
         }
-        if !messages.is_empty() {
-            self.queues.send(messages).await?;
+        // What is stored is delivered, whatever the sending comes to: it counts from here on.
+        for event in &fresh {
+            let counts = Counters::of_event();
+            self.tally
+                .note(&event.tenant, None, &event.event_type, counts, now);
         }
+        let send = async {
+            if messages.is_empty() {
+                return Ok(());
+            }
+            self.queues.send(messages).await
+        };
+        let (sent, ()) = tokio::join!(send, self.tally.flush(&self.store, now));
+        sent?;
         let sent = tasks.iter().filter_map(|task| match task {
             Task::Send {
                 event,

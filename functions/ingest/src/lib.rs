@@ -10,6 +10,7 @@ mod draft;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use hookpost_adapters::api::{Call, Problem, Reply};
+use hookpost_adapters::counting::Tally;
 use hookpost_adapters::table::Store;
 use hookpost_adapters::{Config, auth};
 use hookpost_domain::event::{MAX_BATCH, MAX_BATCH_BYTES};
@@ -31,6 +32,7 @@ pub struct Ingest<Q, W> {
     world: W,
     config: Config,
     directory: Directory,
+    tally: Tally,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +72,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
             world,
             config,
             directory: Directory::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -87,6 +90,11 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
                 "this function serves POST /api/v1/events and /api/v1/events/batch",
             )),
         }
+    }
+
+    /// Writes what was counted: the process is about to end.
+    pub async fn flush_last_counts(&self) {
+        self.tally.flush_last(&self.store).await;
     }
 
     async fn post_event(&self, call: &Call) -> Result<Reply, Problem> {

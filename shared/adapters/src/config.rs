@@ -56,6 +56,8 @@ pub struct Tables {
     pub settings: String,
     /// `KEYS_TABLE`
     pub keys: String,
+    /// `COUNTERS_TABLE`
+    pub counters: String,
 }
 
 /// Every variable that is missing or wrong.
@@ -113,6 +115,7 @@ impl Config {
                 deliveries: read.needed("DELIVERIES_TABLE"),
                 settings: read.needed("SETTINGS_TABLE"),
                 keys: read.needed("KEYS_TABLE"),
+                counters: read.needed("COUNTERS_TABLE"),
             },
             delivery_queue_url: read.needed("DELIVERY_QUEUE_URL"),
             exhausted_queue_url: read.needed("EXHAUSTED_QUEUE_URL"),
@@ -190,8 +193,15 @@ mod tests {
     use super::*;
 
     fn parse(set: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let names = ["ENDPOINTS", "EVENTS", "DELIVERIES", "SETTINGS", "KEYS"]
-            .map(|name| format!("{name}_TABLE"));
+        let names = [
+            "ENDPOINTS",
+            "EVENTS",
+            "DELIVERIES",
+            "SETTINGS",
+            "KEYS",
+            "COUNTERS",
+        ]
+        .map(|name| format!("{name}_TABLE"));
         Config::parse(|name| {
             let given = set
                 .iter()

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod aws;
 pub mod aws_json;
 pub mod config;
+pub mod counting;
 pub mod queue;
 pub mod table;
 pub mod telemetry;

@@ -8,6 +8,7 @@ pub mod access;
 pub mod audit;
 pub mod breaker;
 pub mod carrier;
+pub mod counters;
 pub mod delivery;
 pub mod endpoint;
 pub mod event;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::breaker::Health;
 use crate::carrier::{Carrier, FanOut};
+use crate::counters::{Counters, Key};
 use crate::delivery::{AttemptResult, Delivery};
 use crate::endpoint::Endpoint;
 use crate::event::Event;
@@ -110,6 +111,16 @@ pub trait Holding: Send + Sync {
         tenant: &TenantId,
         id: &EndpointId,
         now: Timestamp,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// Where sums are kept.
+pub trait Counting: Send + Sync {
+    /// Adds to a sum. After an error it may have been added.
+    fn add_counts(
+        &self,
+        key: &Key,
+        counts: Counters,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 

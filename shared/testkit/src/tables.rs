@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use hookpost_domain::breaker::Health;
+use hookpost_domain::counters::{Counters, Key, Period, Scope};
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::event::Event;
-use hookpost_domain::ports::{Deliveries, Endpoints, Error, Events, Holding, Meters, Write};
+use hookpost_domain::ports::{
+    Counting, Deliveries, Endpoints, Error, Events, Holding, Meters, Write,
+};
 use hookpost_domain::quota::Meter;
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
@@ -21,6 +24,7 @@ struct State {
     deliveries: HashMap<DeliveryId, Delivery>,
     meters: HashMap<String, Meter>,
     holding: Vec<EndpointId>,
+    counts: HashMap<Key, Counters>,
 }
 
 /// All tables.
@@ -54,6 +58,17 @@ impl Tables {
     /// The record of a delivery, past all faults.
     pub fn record(&self, id: &DeliveryId) -> Option<Delivery> {
         lock(&self.state).deliveries.get(id).cloned()
+    }
+
+    /// All that was counted of a tenant's from the beginning.
+    pub fn counted(&self, tenant: &TenantId) -> Counters {
+        let key = Key {
+            tenant: tenant.clone(),
+            scope: Scope::All,
+            period: Period::Ever,
+        };
+        let counts = lock(&self.state).counts.get(&key).copied();
+        counts.unwrap_or_default()
     }
 
     /// The endpoints that were noted for the sweeper.
@@ -180,6 +195,15 @@ impl Holding for Tables {
     ) -> Result<(), Error> {
         self.faults.call("PutItem settings", || {
             lock(&self.state).holding.push(id.clone());
+        })
+    }
+}
+
+impl Counting for Tables {
+    async fn add_counts(&self, key: &Key, counts: Counters) -> Result<(), Error> {
+        self.faults.call("UpdateItem counters", || {
+            let sums = &mut lock(&self.state).counts;
+            sums.entry(key.clone()).or_default().merge(counts);
         })
     }
 }

@@ -90,6 +90,16 @@ const CACHED: [&str; 4] = [
     "ingest Query EndpointsTable",
 ];
 
+/// What counts for statistics: shared by all that is delivered, bounded by time, counted apart.
+const COUNTING: [&str; 2] = [
+    "delivery UpdateItem CountersTable",
+    "ingest UpdateItem CountersTable",
+];
+/// Most writes of counters at once.
+const MAX_COUNTS: u64 = 100;
+/// How often at once after a quiet time, beyond once in five seconds.
+const COUNTS_AT_ONCE: u64 = 10;
+
 /// The cases, and the table of what they cost.
 struct Book<'a> {
     tenant: &'a Tenant<'a>,
@@ -123,6 +133,17 @@ impl Book<'_> {
                 cost.calls <= most,
                 "{title}: {} x {what} in {seconds} s",
                 cost.calls
+            );
+        }
+        for what in COUNTING {
+            let cost = bill.remove(what).unwrap_or_default();
+            let times = seconds / 5 + 1 + COUNTS_AT_ONCE;
+            // Both instances may; each has a minute, an hour and a total of the tenant, of the type
+            // and of ten endpoints at most to write, and what was left from before.
+            let most = u32::try_from(2 * times * MAX_COUNTS.min(3 * 12)).unwrap();
+            assert!(
+                cost.calls <= u64::from(most) && cost.write_units <= f64::from(most),
+                "{title}: {cost:?} for {what} in {seconds} s"
             );
         }
         self.note(title, deliveries, &bill, cached);

@@ -4,6 +4,7 @@
 //! made from. Each such write carries a random `w`: if a retried write meets its own first try, it
 //! has won.
 
+mod counters;
 mod deliveries;
 mod endpoints;
 mod events;
@@ -18,6 +19,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
 use hookpost_domain::ports::Error;
 
+pub use counters::{Breakdown, Part, Resolution};
 pub use deliveries::{DeliveryPage, WaitingPage, WaitingRef};
 pub use events::{Bucket, EventOutline, OutlinePage, hour_of};
 pub use item::Item;
