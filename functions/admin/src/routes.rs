@@ -37,6 +37,11 @@ pub(crate) enum Op {
     ListDeadLetters,
     GetDeadLetter,
     GetReplay,
+    Stats,
+    Criteria,
+    Metrics,
+    Prometheus,
+    ListHealth,
     Health,
     OpenApi,
     Docs,
@@ -73,6 +78,7 @@ pub(crate) const ROUTES: &[Route] = &[
 
     route("GET", "/endpoints", READ, Op::ListEndpoints),
     route("POST", "/endpoints", MANAGE, Op::CreateEndpoint),
+    route("GET", "/endpoints/health", READ, Op::ListHealth),
     route("GET", "/endpoints/{id}", READ, Op::GetEndpoint),
     route("PATCH", "/endpoints/{id}", MANAGE, Op::ChangeEndpoint),
     route("PUT", "/endpoints/{id}", MANAGE, Op::ChangeEndpoint),
@@ -88,17 +94,23 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/replays", MANAGE, Op::Elsewhere(Elsewhere::PostReplay)),
     route("GET", "/replays/{id}", READ, Op::GetReplay),
 
+    route("GET", "/stats", READ, Op::Stats),
+    route("GET", "/stats/criteria", READ, Op::Criteria),
+    route("GET", "/metrics", READ, Op::Metrics),
+    route("GET", "/metrics/prometheus", READ, Op::Prometheus),
+
     route("GET", "/health", Access::Open, Op::Health),
     route("GET", "/openapi.json", Access::Open, Op::OpenApi),
     route("GET", "/docs", Access::Open, Op::Docs),
 ];
 
 /// The first segments of the paths that are at the root as well as below `/api/v1`.
-pub(crate) const ROOT: &[&str] = &["health", "openapi.json", "docs"];
+pub(crate) const ROOT: &[&str] = &["health", "openapi.json", "docs", "metrics"];
 
 /// The names that the documents this product was wished for in have for our paths: what begins
 /// like the left side is read as if it began like the right one. The first that fits counts.
 pub(crate) const ALIASES: &[(&str, &str)] = &[
+    ("subscribers-health", "endpoints/health"),
     ("webhooks", "endpoints"),
     ("subscribers", "endpoints"),
     ("dlq", "dead-letters"),
@@ -125,7 +137,11 @@ pub(crate) fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
         .split('/')
         .filter(|segment| !segment.is_empty())
         .collect();
-    let segments = unaliased(segments);
+    // Prometheus asks at the root, where people expect its text.
+    let segments = match (below, segments.as_slice()) {
+        (None, ["metrics"]) => vec!["metrics", "prometheus"],
+        _ => unaliased(segments),
+    };
     let known_at_root = |first: &&str| ROOT.contains(first) || is_alias(path);
     if below.is_none() && !segments.first().is_some_and(known_at_root) {
         return Found::Nothing;
@@ -216,6 +232,12 @@ mod tests {
         }
         assert_eq!(op("HEAD", "/api/v1/dlq"), Some(Op::ListDeadLetters));
         assert_eq!(op("GET", "/health"), Some(Op::Health));
+        assert_eq!(op("GET", "/metrics"), Some(Op::Prometheus));
+        assert_eq!(op("GET", "/api/v1/metrics"), Some(Op::Metrics));
+        assert_eq!(
+            op("GET", "/api/v1/subscribers-health"),
+            Some(Op::ListHealth)
+        );
         assert_eq!(op("GET", "/endpoints"), None);
         assert_eq!(op("GET", "/webhooksx"), None);
         assert_eq!(op("GET", "/"), None);

@@ -13,6 +13,13 @@ pub struct Caller {
     pub tenant: TenantId,
 }
 
+impl Caller {
+    /// Whether it speaks for whichever tenant it names: the only key there is does.
+    pub const fn speaks_for_all(&self) -> bool {
+        true
+    }
+}
+
 /// Tells who calls, by `Authorization: Bearer <key>` or `X-Api-Key: <key>`. `X-Tenant` says for
 /// which tenant; without it, it is `default`.
 ///

@@ -41,6 +41,8 @@ pub struct Config {
     pub delivery_queue_url: String,
     /// `EXHAUSTED_QUEUE_URL`
     pub exhausted_queue_url: String,
+    /// `DEAD_LETTER_QUEUE_URL`
+    pub dead_letter_queue_url: String,
 }
 
 /// The names of the tables.
@@ -119,6 +121,7 @@ impl Config {
             },
             delivery_queue_url: read.needed("DELIVERY_QUEUE_URL"),
             exhausted_queue_url: read.needed("EXHAUSTED_QUEUE_URL"),
+            dead_letter_queue_url: read.needed("DEAD_LETTER_QUEUE_URL"),
         };
         if read.wrong.is_empty() {
             Ok(config)

@@ -21,12 +21,41 @@ const CONCURRENT_BATCHES: usize = 8;
 /// Tries of what SQS did not take.
 const TRIES: u32 = 3;
 
+/// What there is in a queue, as SQS estimates it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Level {
+    /// Messages that can be received.
+    pub waiting: u64,
+    /// Messages under way, or kept back.
+    pub in_flight: u64,
+    /// Messages that cannot be received yet.
+    pub delayed: u64,
+}
+
+impl Level {
+    const fn is_empty(self) -> bool {
+        self.waiting == 0 && self.in_flight == 0 && self.delayed == 0
+    }
+}
+
+/// What there is in all queues.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Levels {
+    /// Deliveries to make.
+    pub delivery: Level,
+    /// Given-up deliveries on their way to the dead letters.
+    pub exhausted: Level,
+    /// Dead letters.
+    pub dead_letters: Level,
+}
+
 /// The delivery queue and the one before the dead-letter queue.
 #[derive(Debug)]
 pub struct Queues {
     sqs: Client,
     delivery_url: String,
     exhausted_url: String,
+    dead_letter_url: String,
     /// Makes no retries of its own, so that each try can be dated anew.
     once: Client,
 }
@@ -42,6 +71,7 @@ impl Queues {
             once: Client::from_conf(once),
             delivery_url: config.delivery_queue_url.clone(),
             exhausted_url: config.exhausted_queue_url.clone(),
+            dead_letter_url: config.dead_letter_queue_url.clone(),
         }
     }
 
@@ -50,18 +80,55 @@ impl Queues {
     /// # Errors
     /// The call failed.
     pub async fn is_delivery_queue_empty(&self) -> Result<bool, Error> {
+        Ok(self.level(&self.delivery_url).await?.is_empty())
+    }
+
+    /// What there is in each queue.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn levels(&self) -> Result<Levels, Error> {
+        let (delivery, exhausted, dead_letters) = futures::try_join!(
+            self.level(&self.delivery_url),
+            self.level(&self.exhausted_url),
+            self.level(&self.dead_letter_url),
+        )?;
+        Ok(Levels {
+            delivery,
+            exhausted,
+            dead_letters,
+        })
+    }
+
+    async fn level(&self, url: &str) -> Result<Level, Error> {
+        let (waiting, in_flight, delayed) = (
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        );
         let answer = self
             .sqs
             .get_queue_attributes()
-            .queue_url(&self.delivery_url)
-            .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
-            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
-            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesDelayed)
+            .queue_url(url)
+            .attribute_names(waiting.clone())
+            .attribute_names(in_flight.clone())
+            .attribute_names(delayed.clone())
             .send()
             .await
             .map_err(|error| failed("GetQueueAttributes", &error))?;
         let counts = answer.attributes.unwrap_or_default();
-        Ok(counts.values().all(|count| count == "0"))
+        let count = |name| -> Result<u64, Error> {
+            let told = counts.get(&name).and_then(|count| count.parse().ok());
+            told.ok_or_else(|| Error {
+                call: "GetQueueAttributes",
+                source: format!("there is no {name}").into(),
+            })
+        };
+        Ok(Level {
+            waiting: count(waiting)?,
+            in_flight: count(in_flight)?,
+            delayed: count(delayed)?,
+        })
     }
 
     /// One cheap call, to have a warm connection before the first event.

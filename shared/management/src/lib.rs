@@ -10,6 +10,7 @@ mod endpoints;
 mod events;
 pub mod page;
 mod replays;
+mod statistics;
 pub mod view;
 
 use hookpost_adapters::Config;
@@ -19,12 +20,12 @@ use hookpost_domain::ports::World;
 
 pub use dead_letters::DeadLetterQuery;
 pub use endpoints::EndpointQuery;
+pub use statistics::{CriteriaQuery, GroupBy, HealthQuery, Interval, StatsQuery};
 
 /// The services, over the tables, the queues, and clock and dice `W`.
 #[derive(Debug)]
 pub struct Management<W> {
     store: Store,
-    #[expect(dead_code, reason = "for what is put back in the queue")]
     queues: Queues,
     world: W,
     config: Config,

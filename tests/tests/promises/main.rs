@@ -31,6 +31,7 @@ mod retries;
 mod routes;
 mod samples;
 mod signing;
+mod statistics;
 mod statuses;
 mod tls;
 mod wire;

@@ -3,9 +3,10 @@
 use hookpost_domain::endpoint::EndpointDraft;
 use hookpost_management::page::Page;
 use hookpost_management::view::{
-    DeadLetterView, DeliveryView, EndpointView, EventView, HealthView,
+    CriteriaView, DeadLetterView, DeliveryView, EndpointView, EventView, HealthView, MetricsView,
+    StatsView, SubscriberHealthView,
 };
-use hookpost_management::{DeadLetterQuery, EndpointQuery};
+use hookpost_management::{CriteriaQuery, DeadLetterQuery, EndpointQuery, HealthQuery, StatsQuery};
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
@@ -149,6 +150,43 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
             "Done",
             Some(("application/json", elsewhere::replay())),
         ),
+        Op::Stats => call(
+            "stats",
+            "statistics",
+            "Sums over a time, and over each step of it",
+        )
+        .query::<StatsQuery>(shapes)
+        .json::<StatsView>(200, shapes),
+        Op::Criteria => call(
+            "criteria",
+            "statistics",
+            "How well the goals of delivering are met",
+        )
+        .query::<CriteriaQuery>(shapes)
+        .json::<CriteriaView>(200, shapes),
+        Op::Metrics => call(
+            "metrics",
+            "statistics",
+            "What deliveries came to from the beginning, and how things are now",
+        )
+        .json::<MetricsView>(200, shapes),
+        Op::Prometheus => call(
+            "prometheus",
+            "statistics",
+            "The same in Prometheus's text format; also at /metrics",
+        )
+        .answers(
+            200,
+            "Done",
+            Some(("text/plain", json!({ "type": "string" }))),
+        ),
+        Op::ListHealth => call(
+            "listHealth",
+            "statistics",
+            "The health of all endpoints, newest first",
+        )
+        .query::<HealthQuery>(shapes)
+        .json::<Page<SubscriberHealthView>>(200, shapes),
         Op::Health => call("health", "system", "Whether it is up").answers(
             200,
             "It is",

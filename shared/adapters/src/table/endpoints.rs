@@ -213,6 +213,48 @@ impl Store {
         }
     }
 
+    /// All endpoints of a tenant with their healths, in no order.
+    ///
+    /// # Errors
+    /// A read failed.
+    pub async fn endpoints_and_healths(
+        &self,
+        tenant: &TenantId,
+    ) -> Result<Vec<(Endpoint, Health)>, Error> {
+        let (mut found, mut healths) = (Vec::new(), HashMap::new());
+        let mut start = None;
+        loop {
+            let answer = self
+                .db
+                .query()
+                .table_name(&self.tables.endpoints)
+                .key_condition_expression("pk = :tenant")
+                .expression_attribute_values(":tenant", s(tenant.as_str()))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(failed("Query endpoints"))?;
+            for item in answer.items() {
+                if item.contains_key("config") {
+                    found.push(endpoint(item)?);
+                } else if item.contains_key("health")
+                    && let Some(sk) = item.maybe_text("sk")
+                {
+                    healths.insert(sk.to_owned(), health(item)?);
+                }
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        let with_health = |endpoint: Endpoint| {
+            let health = healths.remove(&health_key(&endpoint.id));
+            (endpoint, health.unwrap_or_default())
+        };
+        Ok(found.into_iter().map(with_health).collect())
+    }
+
     /// How often the tenant's endpoints have been changed.
     ///
     /// # Errors

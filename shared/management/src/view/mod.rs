@@ -3,6 +3,7 @@
 mod delivery;
 mod endpoint;
 mod event;
+mod statistics;
 
 pub use delivery::{AttemptError, AttemptView, DeadLetterView, DeliveryView};
 pub use endpoint::{
@@ -10,3 +11,8 @@ pub use endpoint::{
     unmask_headers,
 };
 pub use event::{DeliverySummary, EventView};
+pub use statistics::{
+    CountsView, CriteriaView, CriterionView, EndpointStatsView, GroupView, GroupsView, LatencyView,
+    LevelView, MetricsView, PointView, QueuesView, RecentView, StatsView, SubscriberHealthView,
+};
+pub(crate) use statistics::{to_six_digits, to_tenths};
