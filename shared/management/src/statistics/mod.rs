@@ -372,7 +372,7 @@ impl<W: World> Management<W> {
     }
 }
 
-const HOUR_MS: u64 = Duration::from_secs(3600).as_millis() as u64;
+const HOUR_MS: u64 = 3_600_000;
 
 fn endpoint_stats(
     found: &HashMap<Key, Counters>,
