@@ -12,6 +12,7 @@ use futures::future::try_join_all;
 use futures::stream::{self, StreamExt};
 use hookpost_adapters::table::HoldingNote;
 use hookpost_domain::breaker::Health;
+use hookpost_domain::counters::Counters;
 use hookpost_domain::delivery::{DeadReason, Delivery, Status};
 use hookpost_domain::endpoint::{Endpoint, EndpointState};
 use hookpost_domain::ids::DELIVERY_SHARDS;
@@ -248,6 +249,16 @@ impl<W: World> Sweeper<W> {
     async fn give_up(&self, delivery: Delivery, endpoint: &Endpoint, now: Timestamp) -> bool {
         let dead = delivery.dead(DeadReason::Expired, now);
         let buried = self.bury(&dead, delivery.version, Some(endpoint)).await;
+        if matches!(buried, Ok(true)) {
+            let counts = Counters::of_write(&delivery, &dead, None);
+            self.tally.note(
+                &dead.tenant,
+                Some(&dead.id.endpoint),
+                &dead.event_type,
+                counts,
+                now,
+            );
+        }
         buried.unwrap_or_else(|error| {
             tracing::error!(delivery.id = %delivery.id, error = %error, cause = ?error.source, "a delivery was not given up");
             false

@@ -14,6 +14,7 @@ mod slots;
 use std::time::{Duration, SystemTime};
 
 use hookpost_adapters::Config;
+use hookpost_adapters::counting::Tally;
 use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
 use hookpost_domain::Timestamp;
@@ -34,6 +35,8 @@ pub struct Sweeper<W> {
     /// Bounds the records that are written at once.
     writes: Semaphore,
     stretch: Stretch,
+    /// What was given up.
+    tally: Tally,
 }
 
 /// What a sweep did.
@@ -91,6 +94,7 @@ impl<W: World> Sweeper<W> {
             config,
             writes: Semaphore::new(CONCURRENT_WRITES),
             stretch: Stretch::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -117,6 +121,7 @@ impl<W: World> Sweeper<W> {
             // The others left some of their time.
             self.sweep_due(&slots, &mut swept, stop_at).await;
         }
+        self.tally.flush(&self.store, self.world.now()).await;
         if swept != Swept::default() {
             tracing::info!(
                 swept.released,
