@@ -4,6 +4,7 @@
 mod docs;
 mod openapi;
 mod routes;
+mod statistics;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use hookpost_adapters::api::{Call, Problem, Reply};
@@ -14,9 +15,6 @@ use hookpost_management::Management;
 use serde_json::json;
 
 use routes::{Access, Found, Op};
-
-/// The media type of Prometheus's text format.
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The function, over the services with clock and dice `W`.
 #[derive(Debug)]
@@ -115,14 +113,7 @@ impl<W: World> Admin<W> {
             }
             Op::GetDeadLetter => Reply::json(200, &services.get_dead_letter(caller, id).await?),
             Op::GetReplay => Reply::json(200, &services.get_replay(caller, id).await?.shown()),
-            Op::Stats => Reply::json(200, &services.stats(caller, call.query_as()?).await?),
-            Op::Criteria => Reply::json(200, &services.criteria(caller, call.query_as()?).await?),
-            Op::Metrics => Reply::json(200, &services.metrics(caller).await?),
-            Op::Prometheus => Reply::document(PROMETHEUS, services.prometheus(caller).await?),
-            Op::ListHealth => {
-                let listed = services.list_health(caller, call.query_as()?).await?;
-                Reply::json(200, &listed)
-            }
+            Op::Statistics(what) => self.statistics(what, admitted).await?,
             Op::Health => health(),
             Op::OpenApi => Reply::document("application/json", openapi::text().to_owned())
                 .with_header("cache-control", "public, max-age=300"),

@@ -21,7 +21,7 @@ async fn main() -> Result<(), Error> {
     let admin = Arc::new(Admin::new(services));
     lambda_runtime::run(service_fn(|event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let admin = Arc::clone(&admin);
-        async move { Ok::<_, Error>(api::to_gateway(admin.handle(event.payload).await)) }
+        async move { Ok::<_, Error>(api::to_gateway(Box::pin(admin.handle(event.payload)).await)) }
     }))
     .await
 }

@@ -37,11 +37,7 @@ pub(crate) enum Op {
     ListDeadLetters,
     GetDeadLetter,
     GetReplay,
-    Stats,
-    Criteria,
-    Metrics,
-    Prometheus,
-    ListHealth,
+    Statistics(Statistics),
     Health,
     OpenApi,
     Docs,
@@ -54,6 +50,16 @@ pub(crate) enum Elsewhere {
     PostBatch,
     PostReplay,
     ReplayOne,
+}
+
+/// What is told of what happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Statistics {
+    Stats,
+    Criteria,
+    Metrics,
+    Prometheus,
+    HealthOfAll,
 }
 
 const READ: Access = Access::Needs(Scope::Read);
@@ -78,7 +84,7 @@ pub(crate) const ROUTES: &[Route] = &[
 
     route("GET", "/endpoints", READ, Op::ListEndpoints),
     route("POST", "/endpoints", MANAGE, Op::CreateEndpoint),
-    route("GET", "/endpoints/health", READ, Op::ListHealth),
+    route("GET", "/endpoints/health", READ, Op::Statistics(Statistics::HealthOfAll)),
     route("GET", "/endpoints/{id}", READ, Op::GetEndpoint),
     route("PATCH", "/endpoints/{id}", MANAGE, Op::ChangeEndpoint),
     route("PUT", "/endpoints/{id}", MANAGE, Op::ChangeEndpoint),
@@ -94,10 +100,10 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/replays", MANAGE, Op::Elsewhere(Elsewhere::PostReplay)),
     route("GET", "/replays/{id}", READ, Op::GetReplay),
 
-    route("GET", "/stats", READ, Op::Stats),
-    route("GET", "/stats/criteria", READ, Op::Criteria),
-    route("GET", "/metrics", READ, Op::Metrics),
-    route("GET", "/metrics/prometheus", READ, Op::Prometheus),
+    route("GET", "/stats", READ, Op::Statistics(Statistics::Stats)),
+    route("GET", "/stats/criteria", READ, Op::Statistics(Statistics::Criteria)),
+    route("GET", "/metrics", READ, Op::Statistics(Statistics::Metrics)),
+    route("GET", "/metrics/prometheus", READ, Op::Statistics(Statistics::Prometheus)),
 
     route("GET", "/health", Access::Open, Op::Health),
     route("GET", "/openapi.json", Access::Open, Op::OpenApi),
@@ -232,11 +238,17 @@ mod tests {
         }
         assert_eq!(op("HEAD", "/api/v1/dlq"), Some(Op::ListDeadLetters));
         assert_eq!(op("GET", "/health"), Some(Op::Health));
-        assert_eq!(op("GET", "/metrics"), Some(Op::Prometheus));
-        assert_eq!(op("GET", "/api/v1/metrics"), Some(Op::Metrics));
+        assert_eq!(
+            op("GET", "/metrics"),
+            Some(Op::Statistics(Statistics::Prometheus))
+        );
+        assert_eq!(
+            op("GET", "/api/v1/metrics"),
+            Some(Op::Statistics(Statistics::Metrics))
+        );
         assert_eq!(
             op("GET", "/api/v1/subscribers-health"),
-            Some(Op::ListHealth)
+            Some(Op::Statistics(Statistics::HealthOfAll))
         );
         assert_eq!(op("GET", "/endpoints"), None);
         assert_eq!(op("GET", "/webhooksx"), None);

@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::elsewhere;
-use crate::routes::{Elsewhere, Op};
+use crate::routes::{Elsewhere, Op, Statistics};
 
 /// What an answer holds: its media type and shape.
 pub(super) type Content = Option<(&'static str, Value)>;
@@ -95,6 +95,48 @@ const CONFLICT: &[(u16, &str)] = &[(
     "It is being changed by others, or cannot be as it stands",
 )];
 
+fn statistics(what: Statistics, shapes: &mut SchemaGenerator) -> Described {
+    match what {
+        Statistics::Stats => call(
+            "stats",
+            "statistics",
+            "Sums over a time, and over each step of it",
+        )
+        .query::<StatsQuery>(shapes)
+        .json::<StatsView>(200, shapes),
+        Statistics::Criteria => call(
+            "criteria",
+            "statistics",
+            "How well the goals of delivering are met",
+        )
+        .query::<CriteriaQuery>(shapes)
+        .json::<CriteriaView>(200, shapes),
+        Statistics::Metrics => call(
+            "metrics",
+            "statistics",
+            "What deliveries came to from the beginning, and how things are now",
+        )
+        .json::<MetricsView>(200, shapes),
+        Statistics::Prometheus => call(
+            "prometheus",
+            "statistics",
+            "The same in Prometheus's text format; also at /metrics",
+        )
+        .answers(
+            200,
+            "Done",
+            Some(("text/plain", json!({ "type": "string" }))),
+        ),
+        Statistics::HealthOfAll => call(
+            "healthOfAll",
+            "statistics",
+            "The health of all endpoints, newest first",
+        )
+        .query::<HealthQuery>(shapes)
+        .json::<Page<SubscriberHealthView>>(200, shapes),
+    }
+}
+
 /// What is said of `op`.
 pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
     match op {
@@ -150,43 +192,7 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
             "Done",
             Some(("application/json", elsewhere::replay())),
         ),
-        Op::Stats => call(
-            "stats",
-            "statistics",
-            "Sums over a time, and over each step of it",
-        )
-        .query::<StatsQuery>(shapes)
-        .json::<StatsView>(200, shapes),
-        Op::Criteria => call(
-            "criteria",
-            "statistics",
-            "How well the goals of delivering are met",
-        )
-        .query::<CriteriaQuery>(shapes)
-        .json::<CriteriaView>(200, shapes),
-        Op::Metrics => call(
-            "metrics",
-            "statistics",
-            "What deliveries came to from the beginning, and how things are now",
-        )
-        .json::<MetricsView>(200, shapes),
-        Op::Prometheus => call(
-            "prometheus",
-            "statistics",
-            "The same in Prometheus's text format; also at /metrics",
-        )
-        .answers(
-            200,
-            "Done",
-            Some(("text/plain", json!({ "type": "string" }))),
-        ),
-        Op::ListHealth => call(
-            "listHealth",
-            "statistics",
-            "The health of all endpoints, newest first",
-        )
-        .query::<HealthQuery>(shapes)
-        .json::<Page<SubscriberHealthView>>(200, shapes),
+        Op::Statistics(what) => statistics(what, shapes),
         Op::Health => call("health", "system", "Whether it is up").answers(
             200,
             "It is",
