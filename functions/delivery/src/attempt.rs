@@ -28,13 +28,14 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             endpoint,
             page,
             probe,
+            body,
         } = ready;
         let began = self.world.now();
-        let request = request::build(
+        let request = request::sign(
             &endpoint,
             carrier.event_id,
             &carrier.event_type,
-            payload,
+            body,
             began,
         );
         let answer = self

@@ -14,6 +14,7 @@ use hookpost_domain::delivery::{Attempt, DeadReason, Delivery};
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::outcome::{self, Arrival, Patience, Settled, Step};
 use hookpost_domain::ports::{Error, Transport, World, Write};
+use hookpost_domain::request;
 use hookpost_domain::retry::RetryPolicy;
 use serde_json::value::RawValue;
 
@@ -69,6 +70,8 @@ pub(crate) struct Ready<'a> {
     pub(crate) page: Arc<Page>,
     /// The request's token, if it is a probe.
     pub(crate) probe: Option<u64>,
+    /// What is sent.
+    pub(crate) body: Vec<u8>,
 }
 
 impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
@@ -240,6 +243,12 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 step: Step::Exhaust,
             }));
         };
+        // Before the breaker is asked: what cannot be sent must not take the place of its probe.
+        let body = request::body(&endpoint, carrier.event_id, &carrier.event_type, &payload);
+        let body = match body {
+            Ok(body) => body,
+            Err(broken) => return Ok(Err(outcome::unrendered(&delivery, &broken, now))),
+        };
         let probe = match self.gate(&page, &delivery, &endpoint, &health, now).await? {
             Passage::Free => {
                 if let Some(settled) = self.rate(&delivery, &endpoint, alike, now).await? {
@@ -261,6 +270,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 endpoint,
                 page,
                 probe,
+                body,
             },
             payload,
         )))

@@ -10,7 +10,7 @@ use hookpost_adapters::world::random_bytes;
 use hookpost_domain::carrier::{Carrier, FanOut, VERSION};
 use hookpost_domain::counters::Counters;
 use hookpost_domain::endpoint::Endpoint;
-use hookpost_domain::event::{CheckedDraft, Event};
+use hookpost_domain::event::{CheckedDraft, Event, Payload};
 use hookpost_domain::matching::EventType;
 use hookpost_domain::ports::{DeliveryQueue, Error, Events, Outgoing, World};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
@@ -258,10 +258,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
             }
         }
         let known = self.directory.endpoints(&self.store, &tenant, now).await?;
-        let wanting = known
-            .iter()
-            .filter(|endpoint| endpoint.wants(&draft.event_type));
-        let endpoints = wanting.map(|endpoint| endpoint.id.clone()).collect();
+        let endpoints = wanting(&known, &draft);
         let event = Event {
             id: repeated.unwrap_or(id),
             tenant,
@@ -315,6 +312,16 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
         };
         Ok(event.endpoints.iter().map(message).collect())
     }
+}
+
+/// The endpoints that want an event.
+fn wanting(known: &[Endpoint], draft: &CheckedDraft) -> Vec<EndpointId> {
+    let payload = Payload::new(&draft.payload);
+    known
+        .iter()
+        .filter(|endpoint| endpoint.wants(&draft.event_type, &payload))
+        .map(|endpoint| endpoint.id.clone())
+        .collect()
 }
 
 /// The same key twice in one batch: the second is a repeat of the first.

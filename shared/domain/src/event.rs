@@ -1,8 +1,11 @@
 //! An event as a caller posts it, and as it is kept.
 
+use std::cell::OnceCell;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::json::Document;
 use crate::matching::EventType;
 use crate::{EndpointId, EventId, Invalid, TenantId, Timestamp};
 
@@ -103,6 +106,28 @@ pub struct CheckedDraft {
     pub alias: Option<String>,
     /// Whose event.
     pub tenant: Option<TenantId>,
+}
+
+/// A payload that is looked into at most once, and only if anybody asks.
+#[derive(Debug)]
+pub struct Payload<'p> {
+    json: &'p RawValue,
+    document: OnceCell<Document<'p>>,
+}
+
+impl<'p> Payload<'p> {
+    /// The payload, unread.
+    pub fn new(json: &'p RawValue) -> Self {
+        Self {
+            json,
+            document: OnceCell::new(),
+        }
+    }
+
+    /// What is in it.
+    pub fn document(&self) -> &Document<'p> {
+        self.document.get_or_init(|| Document::of(self.json))
+    }
 }
 
 /// SQS refuses bodies with U+FFFE or U+FFFF, which JSON allows raw inside strings (and nowhere

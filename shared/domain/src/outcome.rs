@@ -7,9 +7,12 @@
 use std::time::Duration;
 
 use crate::carrier::Carrier;
-use crate::delivery::{Attempt, AttemptResult, DeadReason, Delivery, FailureKind, Status};
+use crate::delivery::{
+    Attempt, AttemptResult, DeadReason, Delivery, FailureKind, Status, clip_text,
+};
 use crate::endpoint::{Endpoint, EndpointState};
 use crate::retry::RetryPolicy;
+use crate::template::Unrendered;
 use crate::time::ceil_secs;
 use crate::{Timestamp, quota};
 
@@ -148,6 +151,28 @@ pub fn admit(
     None
 }
 
+/// A delivery whose body cannot be made: no retry mends that, and it says nothing about the
+/// endpoint's health. Once the template is mended it can be replayed.
+pub fn unrendered(delivery: &Delivery, broken: &Unrendered, now: Timestamp) -> Settled {
+    let attempt = Attempt {
+        number: 0,
+        cycle: delivery.cycle,
+        at: now,
+        latency_ms: 0,
+        result: AttemptResult::Failed {
+            kind: FailureKind::Template,
+            detail: clip_text(&broken.to_string()),
+            response: String::new(),
+        },
+    };
+    Settled {
+        delivery: delivery
+            .with_attempt(attempt)
+            .dead(DeadReason::Template, now),
+        step: Step::Exhaust,
+    }
+}
+
 /// A delivery whose endpoint's breaker is open, and not its to probe.
 pub fn hold(delivery: &Delivery) -> Settled {
     Settled {
@@ -237,6 +262,7 @@ pub fn ends_it(kind: FailureKind, no_retry_statuses: &[u16]) -> Option<DeadReaso
         | FailureKind::Tls
         | FailureKind::Reset
         | FailureKind::Protocol => None,
+        FailureKind::Template => Some(DeadReason::Template),
     }
 }
 

@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 
 use crate::endpoint::Endpoint;
 use crate::matching::EventType;
-use crate::{EventId, Timestamp, signature};
+use crate::template::Unrendered;
+use crate::{EndpointId, EventId, TenantId, Timestamp, signature};
 
 /// What every request calls itself, unless the endpoint sets its own `User-Agent`.
 pub const USER_AGENT: &str = concat!("Hookpost/", env!("CARGO_PKG_VERSION"));
@@ -27,8 +28,47 @@ struct Body<'a> {
     data: &'a RawValue,
 }
 
-/// The body: `{"id","event","timestamp","data"}`, the data as it was posted.
-pub fn body(event: EventId, event_type: &EventType, data: &RawValue) -> Vec<u8> {
+/// What a template can name besides `data`.
+#[derive(Serialize)]
+struct About<'a> {
+    id: EventId,
+    event: &'a EventType,
+    timestamp: Timestamp,
+    tenant: &'a TenantId,
+    endpoint: AboutEndpoint<'a>,
+}
+
+#[derive(Serialize)]
+struct AboutEndpoint<'a> {
+    id: &'a EndpointId,
+    name: &'a str,
+}
+
+/// The body: what the endpoint's template makes of the event, or
+/// `{"id","event","timestamp","data"}` with the data as it was posted.
+///
+/// # Errors
+/// The template needs what the event does not have.
+pub fn body(
+    endpoint: &Endpoint,
+    event: EventId,
+    event_type: &EventType,
+    data: &RawValue,
+) -> Result<Vec<u8>, Unrendered> {
+    if let Some(template) = &endpoint.template {
+        let about = About {
+            id: event,
+            event: event_type,
+            timestamp: event.time(),
+            tenant: &endpoint.tenant,
+            endpoint: AboutEndpoint {
+                id: &endpoint.id,
+                name: &endpoint.name,
+            },
+        };
+        let about = serde_json::value::to_raw_value(&about).unwrap_or_default();
+        return template.render(&about, data);
+    }
     let body = Body {
         id: event,
         event: event_type,
@@ -36,20 +76,19 @@ pub fn body(event: EventId, event_type: &EventType, data: &RawValue) -> Vec<u8> 
         data,
     };
     // Nothing in there can fail to serialize: ids, text, and JSON that was parsed before.
-    serde_json::to_vec(&body).unwrap_or_default()
+    Ok(serde_json::to_vec(&body).unwrap_or_default())
 }
 
-/// Builds and signs the request for one attempt at `now`.
-pub fn build(
+/// Signs a body: the request for one attempt at `now`.
+pub fn sign(
     endpoint: &Endpoint,
     event: EventId,
     event_type: &EventType,
-    data: &RawValue,
+    body: Vec<u8>,
     now: Timestamp,
 ) -> SignedRequest {
     use base64::Engine;
 
-    let body = body(event, event_type, data);
     let id = event.to_string();
     let secrets = endpoint.secrets(now);
     let mut headers = vec![

@@ -71,6 +71,8 @@ pub enum FailureKind {
     Reset,
     /// An answer that is not HTTP.
     Protocol,
+    /// No request: the endpoint's template needs what the event does not have.
+    Template,
 }
 
 impl FailureKind {
@@ -88,7 +90,8 @@ impl FailureKind {
             | Self::Connect
             | Self::Tls
             | Self::Reset
-            | Self::Protocol => name == self.to_string(),
+            | Self::Protocol
+            | Self::Template => name == self.to_string(),
         }
     }
 }
@@ -104,6 +107,7 @@ impl fmt::Display for FailureKind {
             Self::Tls => "tls",
             Self::Reset => "reset",
             Self::Protocol => "protocol",
+            Self::Template => "template",
         };
         f.write_str(name)
     }
@@ -122,6 +126,7 @@ impl FromStr for FailureKind {
             "tls" => Self::Tls,
             "reset" => Self::Reset,
             "protocol" => Self::Protocol,
+            "template" => Self::Template,
             _ => {
                 let status = text.strip_prefix("http_").ok_or_else(unknown)?;
                 Self::Http(status.parse().map_err(|_| unknown())?)
@@ -176,6 +181,11 @@ impl Attempt {
             } => {
                 format!("HTTP {status}: {detail}")
             }
+            AttemptResult::Failed {
+                kind: FailureKind::Template,
+                detail,
+                ..
+            } => detail.clone(),
             AttemptResult::Failed { kind, detail, .. } => format!("{kind}: {detail}"),
         }
     }

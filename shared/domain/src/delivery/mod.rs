@@ -78,6 +78,8 @@ pub enum DeadReason {
     EndpointDisabled,
     /// The event it carries is no longer stored.
     EventMissing,
+    /// The endpoint's template cannot be rendered for the event.
+    Template,
 }
 
 impl DeadReason {
@@ -90,6 +92,7 @@ impl DeadReason {
             Self::Expired => "expired",
             Self::EndpointDisabled => "endpoint_disabled",
             Self::EventMissing => "event_missing",
+            Self::Template => "template",
         }
     }
 
@@ -198,7 +201,10 @@ impl Delivery {
             return String::new();
         };
         match reason {
-            DeadReason::AttemptsExhausted | DeadReason::NotRetried | DeadReason::Gone => self
+            DeadReason::AttemptsExhausted
+            | DeadReason::NotRetried
+            | DeadReason::Gone
+            | DeadReason::Template => self
                 .last_failure()
                 .map_or_else(|| reason.as_str().to_owned(), Attempt::describe),
             DeadReason::Expired => "waited longer than the maximum age".to_owned(),

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::retry_input::{RetryInput, RetryNumbers};
 use super::{BasicAuth, DisabledBy, Endpoint, EndpointState, ExtraHeader, SigningKey};
 use crate::breaker::BreakerPolicy;
+use crate::filter::Filter;
 use crate::headers;
 use crate::matching::EventPattern;
 use crate::signature::Secret;
 use crate::target::{AllowedTargets, TargetUrl};
+use crate::template::Template;
 use crate::{EndpointId, Invalid, TenantId, Timestamp};
 
 /// A field that a change leaves alone, takes away (`null`), or sets.
@@ -73,6 +76,15 @@ pub struct EndpointDraft {
     description: Option<String>,
     #[serde(alias = "events", alias = "event_patterns")]
     event_types: Option<Vec<String>>,
+    /// An EventBridge event pattern over `data`.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")
+    )]
+    filter: Patch<Box<RawValue>>,
+    /// The body as JSON with `{{data.order.id}}` in its strings.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Value>"))]
+    template: Patch<Box<RawValue>>,
     secret: Option<String>,
     auth: Patch<AuthInput>,
     headers: Option<BTreeMap<String, String>>,
@@ -137,6 +149,8 @@ impl EndpointDraft {
             description: String::new(),
             url: TargetUrl::parse(url, allowed)?,
             event_types: Vec::new(),
+            filter: None,
+            template: None,
             signing_keys: vec![SigningKey {
                 secret,
                 until: None,
@@ -196,6 +210,8 @@ impl EndpointDraft {
         if let Some(statuses) = self.no_retry_statuses {
             next.no_retry_statuses = no_retry_statuses(statuses)?;
         }
+        self.filter.apply(&mut next.filter, Filter::new)?;
+        self.template.apply(&mut next.template, Template::new)?;
         self.auth.apply(&mut next.auth, AuthInput::check)?;
         self.timeout_seconds
             .apply(&mut next.timeout_seconds, timeout_seconds)?;

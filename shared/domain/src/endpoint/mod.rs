@@ -11,10 +11,13 @@ pub use draft::{EndpointDraft, Patch};
 pub use retry_input::{DurationInput, JitterInput, RetryInput, RetryNumbers};
 
 use crate::breaker::BreakerPolicy;
+use crate::event::Payload;
+use crate::filter::Filter;
 use crate::matching::{EventPattern, EventType};
 use crate::retry::RetryPolicy;
 use crate::signature::Secret;
 use crate::target::TargetUrl;
+use crate::template::Template;
 use crate::{EndpointId, TenantId, Timestamp};
 
 /// How long a request may take unless the endpoint says otherwise.
@@ -104,6 +107,12 @@ pub struct Endpoint {
     pub url: TargetUrl,
     /// Which events it wants.
     pub event_types: Vec<EventPattern>,
+    /// What it wants of their payloads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+    /// What shapes the bodies it gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Template>,
     /// What requests are signed with, newest first.
     pub signing_keys: Vec<SigningKey>,
     /// Basic auth, if it wants any.
@@ -138,11 +147,18 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Whether it wants events of this type.
-    pub fn wants(&self, event_type: &EventType) -> bool {
+    /// Whether it wants an event of this type with this payload, which is looked into only if the
+    /// endpoint has a filter.
+    pub fn wants(&self, event_type: &EventType, payload: &Payload<'_>) -> bool {
+        let passes = |filter: &Filter| filter.matches(payload.document());
+        self.pattern_for(event_type).is_some() && self.filter.as_ref().is_none_or(passes)
+    }
+
+    /// The pattern by which it gets events of this type.
+    pub fn pattern_for(&self, event_type: &EventType) -> Option<&EventPattern> {
         self.event_types
             .iter()
-            .any(|pattern| pattern.matches(event_type))
+            .find(|pattern| pattern.matches(event_type))
     }
 
     /// How long a request may take.
