@@ -105,6 +105,11 @@ impl<W: World> Admin<W> {
                 Reply::empty()
             }
             Op::EndpointHealth => Reply::json(200, &services.endpoint_health(caller, id).await?),
+            Op::MatchEvent => Reply::json(200, &services.match_event(caller, call.json()?).await?),
+            Op::PreviewRequest => {
+                let input = call.json()?;
+                Reply::json(200, &services.preview(caller, id, input).await?)
+            }
             Op::GetEvent => Reply::json(200, &services.get_event(caller, id).await?),
             Op::GetDelivery => Reply::json(200, &services.get_delivery(caller, id).await?),
             Op::ListDeadLetters => {

@@ -32,6 +32,8 @@ pub(crate) enum Op {
     ChangeEndpoint,
     DeleteEndpoint,
     EndpointHealth,
+    MatchEvent,
+    PreviewRequest,
     GetEvent,
     GetDelivery,
     ListDeadLetters,
@@ -90,6 +92,9 @@ pub(crate) const ROUTES: &[Route] = &[
     route("PUT", "/endpoints/{id}", MANAGE, Op::ChangeEndpoint),
     route("DELETE", "/endpoints/{id}", MANAGE, Op::DeleteEndpoint),
     route("GET", "/endpoints/{id}/health", READ, Op::EndpointHealth),
+    route("POST", "/endpoints/match", READ, Op::MatchEvent),
+    // A preview is signed: whoever sees it could send it.
+    route("POST", "/endpoints/{id}/preview", MANAGE, Op::PreviewRequest),
 
     route("GET", "/deliveries/{id}", READ, Op::GetDelivery),
 

@@ -177,7 +177,11 @@ impl<W: World> Management<W> {
             .await
     }
 
-    async fn find_endpoint(&self, caller: &Caller, id: &str) -> Result<Endpoint, Problem> {
+    pub(crate) async fn find_endpoint(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Endpoint, Problem> {
         let id: EndpointId = id.parse().map_err(|_| missing())?;
         self.store
             .endpoint_config(&caller.tenant, &id)

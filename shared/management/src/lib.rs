@@ -8,6 +8,7 @@ mod dead_letters;
 mod deliveries;
 mod endpoints;
 mod events;
+mod matching;
 pub mod page;
 mod replays;
 mod statistics;
@@ -20,6 +21,7 @@ use hookpost_domain::ports::World;
 
 pub use dead_letters::DeadLetterQuery;
 pub use endpoints::EndpointQuery;
+pub use matching::{MatchInput, PreviewInput};
 pub use statistics::{CriteriaQuery, GroupBy, HealthQuery, Interval, StatsQuery};
 
 /// The services, over the tables, the queues, and clock and dice `W`.

@@ -3,10 +3,13 @@
 use hookpost_domain::endpoint::EndpointDraft;
 use hookpost_management::page::Page;
 use hookpost_management::view::{
-    CriteriaView, DeadLetterView, DeliveryView, EndpointView, EventView, HealthView, MetricsView,
-    StatsView, SubscriberHealthView,
+    CriteriaView, DeadLetterView, DeliveryView, EndpointView, EventView, HealthView, MatchView,
+    MetricsView, PreviewView, StatsView, SubscriberHealthView,
 };
-use hookpost_management::{CriteriaQuery, DeadLetterQuery, EndpointQuery, HealthQuery, StatsQuery};
+use hookpost_management::{
+    CriteriaQuery, DeadLetterQuery, EndpointQuery, HealthQuery, MatchInput, PreviewInput,
+    StatsQuery,
+};
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
@@ -170,6 +173,20 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
         .answers(204, "Deleted", None),
         Op::EndpointHealth => call("endpointHealth", "endpoints", "An endpoint's breaker")
             .json::<HealthView>(200, shapes),
+        Op::MatchEvent => call(
+            "matchEvent",
+            "endpoints",
+            "Which endpoints an event would reach, and why; nothing is sent",
+        )
+        .body::<MatchInput>(shapes)
+        .json::<MatchView>(200, shapes),
+        Op::PreviewRequest => call(
+            "previewRequest",
+            "endpoints",
+            "The request that an endpoint would get for an event; nothing is sent",
+        )
+        .body::<PreviewInput>(shapes)
+        .json::<PreviewView>(200, shapes),
         Op::GetEvent => call(
             "getEvent",
             "events",

@@ -295,3 +295,21 @@ fn a_rate_limit_keeps_at_most_a_thousand_messages_in_flight_or_five_seconds_wort
         assert!(wait == 5 || wait * u64::from(per_second) <= 1000);
     }
 }
+
+#[test]
+fn what_cannot_be_rendered_dies_at_once_and_says_why() {
+    let broken = Unrendered {
+        at: ".text".to_owned(),
+        why: "this event has no `data.x`".to_owned(),
+    };
+    let fresh = Delivery::unwritten(&carrier());
+    let settled = unrendered(&fresh, &broken, at(1));
+    assert_eq!(settled.step, Step::Exhaust);
+    assert_eq!(settled.delivery.attempts, 1);
+    assert_eq!(
+        settled.delivery.failure_reason(),
+        "template.text: this event has no `data.x`"
+    );
+    let kind = settled.delivery.last_failure().and_then(Attempt::failure);
+    assert!(kind.is_some_and(|kind| kind.is_named("template")));
+}

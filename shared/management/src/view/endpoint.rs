@@ -9,9 +9,10 @@ use hookpost_domain::retry::{Backoff, Jitter, RetryPolicy};
 use hookpost_domain::{EndpointId, TenantId, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// What is shown for a header's value: it may be a key.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// An endpoint.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -29,6 +30,12 @@ pub struct EndpointView {
     pub url: String,
     /// Which events it wants: types, `order.*`, `*`.
     pub event_types: Vec<EventPattern>,
+    /// What it wants of their payloads: an EventBridge event pattern over `data`.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    pub filter: Option<Box<RawValue>>,
+    /// What shapes the bodies it gets.
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub template: Option<Box<RawValue>>,
     /// `active`, `paused` or `disabled`.
     pub state: &'static str,
     /// Whether events are delivered as they come.
@@ -146,6 +153,15 @@ pub struct BreakerView {
     pub next_probe_at: Option<Timestamp>,
 }
 
+/// A state's name in the API.
+pub(super) const fn state_name(state: EndpointState) -> &'static str {
+    match state {
+        EndpointState::Active => "active",
+        EndpointState::Paused => "paused",
+        EndpointState::Disabled(_) => "disabled",
+    }
+}
+
 impl EndpointView {
     /// An endpoint without its secrets.
     pub fn of(endpoint: &Endpoint, default_retry: &RetryPolicy) -> Self {
@@ -158,11 +174,11 @@ impl EndpointView {
     }
 
     fn shown(endpoint: &Endpoint, default_retry: &RetryPolicy, with_secrets: bool) -> Self {
-        let (state, disabled_by) = match endpoint.state {
-            EndpointState::Active => ("active", None),
-            EndpointState::Paused => ("paused", None),
-            EndpointState::Disabled(DisabledBy::Operator) => ("disabled", Some("operator")),
-            EndpointState::Disabled(DisabledBy::Gone) => ("disabled", Some("gone")),
+        let state = state_name(endpoint.state);
+        let disabled_by = match endpoint.state {
+            EndpointState::Active | EndpointState::Paused => None,
+            EndpointState::Disabled(DisabledBy::Operator) => Some("operator"),
+            EndpointState::Disabled(DisabledBy::Gone) => Some("gone"),
         };
         let header = |header: &ExtraHeader| {
             let value = if with_secrets { &header.value } else { MASK };
@@ -176,6 +192,14 @@ impl EndpointView {
             description: endpoint.description.clone(),
             url: endpoint.url.as_url().to_string(),
             event_types: endpoint.event_types.clone(),
+            filter: endpoint
+                .filter
+                .as_ref()
+                .map(|filter| filter.source().to_owned()),
+            template: endpoint
+                .template
+                .as_ref()
+                .map(|template| template.source().to_owned()),
             state,
             active: state == "active",
             disabled_by,

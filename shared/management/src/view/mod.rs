@@ -3,6 +3,7 @@
 mod delivery;
 mod endpoint;
 mod event;
+mod matching;
 mod statistics;
 
 pub use delivery::{AttemptError, AttemptView, DeadLetterView, DeliveryView};
@@ -11,6 +12,7 @@ pub use endpoint::{
     unmask_headers,
 };
 pub use event::{DeliverySummary, EventView};
+pub use matching::{EndpointMatch, FilterMatch, MatchView, PreviewView, UnmetView};
 pub use statistics::{
     CountsView, CriteriaView, CriterionView, EndpointStatsView, GroupView, GroupsView, LatencyView,
     LevelView, MetricsView, PointView, QueuesView, RecentView, StatsView, SubscriberHealthView,
