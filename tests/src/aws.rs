@@ -78,7 +78,8 @@ impl Tenant<'_> {
         self.aws("dynamodb", &target, input).await
     }
 
-    async fn aws(&self, service: &str, target: &str, input: &Value) -> Value {
+    /// Any call of any service that the local system has. Panics if it is refused.
+    pub async fn aws(&self, service: &str, target: &str, input: &Value) -> Value {
         let credential = format!(
             "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, \
              SignedHeaders=host, Signature=0"
@@ -152,6 +153,12 @@ impl Tenant<'_> {
             }
         })
         .await
+    }
+
+    /// All that a table holds, of whichever tenant, as text.
+    pub async fn items_in(&self, table: &str) -> String {
+        let input = json!({ "TableName": self.system().table_name(table), "ConsistentRead": true });
+        self.dynamodb("Scan", &input).await["Items"].to_string()
     }
 
     /// Keys of all items in a table whose partition key names this tenant.

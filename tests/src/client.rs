@@ -67,6 +67,13 @@ impl Default for Client {
 }
 
 impl Client {
+    /// One that calls from this address of the machine.
+    pub fn from_address(address: std::net::Ipv4Addr) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_local_address(Some(address.into()));
+        Self(legacy::Client::builder(TokioExecutor::new()).build(connector))
+    }
+
     /// Makes a call to `base` and its path. Panics without an answer.
     pub async fn call(&self, base: &str, call: Call) -> Answer {
         let about = format!("{} {base}{}", call.method, call.path);

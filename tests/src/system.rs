@@ -103,6 +103,12 @@ impl System {
         name.unwrap_or_else(|| panic!("the template has no {table}"))
     }
 
+    /// A secret's ARN, by its name in the template.
+    pub fn secret_arn(&self, secret: &str) -> &str {
+        let arn = self.ready["secrets"][secret].as_str();
+        arn.unwrap_or_else(|| panic!("the template has no {secret}"))
+    }
+
     /// Where its output and that of the functions is.
     pub fn log(&self) -> &Path {
         &self.log

@@ -82,6 +82,13 @@ impl<'a> Tenant<'a> {
         self
     }
 
+    /// The same, under another tenant's id.
+    #[must_use]
+    pub fn called(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.id);
+        self
+    }
+
     /// The system it is a tenant of.
     pub fn system(&self) -> &'a System {
         self.system

@@ -42,6 +42,14 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
+/// Returns in another millisecond: what is named by the time gets another name.
+pub fn for_the_next_millisecond() {
+    let began = epoch_ms();
+    while epoch_ms() == began {
+        std::thread::yield_now();
+    }
+}
+
 /// Milliseconds since 1970.
 #[expect(
     clippy::disallowed_methods,

@@ -8,8 +8,7 @@ mod statistics;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use hookpost_adapters::api::{Call, Problem, Reply};
-use hookpost_adapters::auth::{self, Caller};
-use hookpost_domain::TenantId;
+use hookpost_adapters::auth::{Caller, Door, Needs};
 use hookpost_domain::ports::World;
 use hookpost_management::Management;
 use serde_json::json;
@@ -20,6 +19,7 @@ use routes::{Access, Found, Op};
 #[derive(Debug)]
 pub struct Admin<W> {
     services: Management<W>,
+    door: Door,
 }
 
 /// A call that was let in.
@@ -38,9 +38,9 @@ impl Admitted<'_> {
 }
 
 impl<W: World> Admin<W> {
-    /// A function over these services.
-    pub fn new(services: Management<W>) -> Self {
-        Self { services }
+    /// A function over these services, for whoever comes in by `door`.
+    pub fn new(services: Management<W>, door: Door) -> Self {
+        Self { services, door }
     }
 
     /// Answers one HTTP call.
@@ -50,28 +50,45 @@ impl<W: World> Admin<W> {
     pub async fn handle(&self, request: ApiGatewayV2httpRequest) -> Result<Reply, Problem> {
         let call = Call::from_gateway(request)?;
         let found = routes::find(&call.method, &call.path);
-        if let Found::Route(route, open) = found
-            && route.access == Access::Open
-        {
-            let caller = Caller {
-                tenant: TenantId::default(),
-            };
-            let admitted = Admitted {
-                call: &call,
-                caller,
-                open,
-            };
-            return self.run(route.op, &admitted).await;
-        }
-        // Whoever has no key learns nothing of what there is.
-        let caller = auth::authenticate(&call, self.services.config())?;
-        match routes::find(&call.method, &call.path) {
+        let (scope, action, audited) = match &found {
+            Found::Route(route, open) => match route.access {
+                Access::Open => {
+                    let caller = Caller::anybody();
+                    let open = open.clone();
+                    let admitted = Admitted {
+                        call: &call,
+                        caller,
+                        open,
+                    };
+                    return self.run(route.op, &admitted).await;
+                }
+                Access::Needs(scope) => (Some(scope), route.action(), route.is_audited()),
+            },
+            // Whoever has no key learns nothing of what there is.
+            Found::OtherMethods(_) | Found::Nothing => (None, "unknown".to_owned(), false),
+        };
+        let needs = Needs {
+            action: &action,
+            scope,
+            audited,
+        };
+        Box::pin(self.answer(&call, needs, found)).await
+    }
+
+    /// Lets the call in, does what it is after, and notes what came of it.
+    async fn answer(
+        &self,
+        call: &Call,
+        needs: Needs<'_>,
+        found: Found<'_>,
+    ) -> Result<Reply, Problem> {
+        let (store, config) = (self.services.store(), self.services.config());
+        let now = self.services.world().now();
+        let pass = self.door.pass(call, needs, store, config, now).await?;
+        let outcome = match found {
             Found::Route(route, open) => {
-                let admitted = Admitted {
-                    call: &call,
-                    caller,
-                    open,
-                };
+                let caller = pass.caller.clone();
+                let admitted = Admitted { call, caller, open };
                 self.run(route.op, &admitted).await
             }
             Found::OtherMethods(allow) => Err(Problem::method_not_allowed(allow)),
@@ -79,7 +96,10 @@ impl<W: World> Admin<W> {
                 let detail = format!("no resource is at {}", call.path);
                 Err(Problem::not_found(detail))
             }
-        }
+        };
+        let noted = self.door.end(pass, call, &outcome, store, config, now);
+        noted.await;
+        outcome
     }
 
     async fn run(&self, op: Op, admitted: &Admitted<'_>) -> Result<Reply, Problem> {
@@ -119,6 +139,23 @@ impl<W: World> Admin<W> {
             Op::GetDeadLetter => Reply::json(200, &services.get_dead_letter(caller, id).await?),
             Op::GetReplay => Reply::json(200, &services.get_replay(caller, id).await?.shown()),
             Op::Statistics(what) => self.statistics(what, admitted).await?,
+            Op::ListKeys => Reply::json(200, &services.list_keys(caller, call.query_as()?).await?),
+            Op::CreateKey => {
+                let made = services.create_key(caller, call.json()?).await?;
+                let location = format!("/api/v1/api-keys/{}", made.key_id());
+                Reply::json(201, &made).with_header("location", location)
+            }
+            Op::GetKey => Reply::json(200, &services.get_key(caller, id).await?),
+            Op::RevokeKey => {
+                services.revoke_key(caller, id).await?;
+                Reply::empty()
+            }
+            Op::CreateToken => {
+                Reply::json(201, &services.create_token(caller, call.json()?).await?)
+            }
+            Op::ListAudit => {
+                Reply::json(200, &services.list_audit(caller, call.query_as()?).await?)
+            }
             Op::Health => health(),
             Op::OpenApi => Reply::document("application/json", openapi::text().to_owned())
                 .with_header("cache-control", "public, max-age=300"),

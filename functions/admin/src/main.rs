@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use admin::Admin;
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use hookpost_adapters::auth::Door;
 use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
 use hookpost_adapters::{Config, RealWorld, api, aws, telemetry};
@@ -17,8 +18,9 @@ async fn main() -> Result<(), Error> {
     let sdk = aws::sdk_config().await?;
     let (store, queues) = (Store::new(&sdk, &config), Queues::new(&sdk, &config));
     store.warm_up().await;
+    let door = Door::new(&sdk, &config);
     let services = Management::new(store, queues, RealWorld, config);
-    let admin = Arc::new(Admin::new(services));
+    let admin = Arc::new(Admin::new(services, door));
     lambda_runtime::run(service_fn(|event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let admin = Arc::clone(&admin);
         async move { Ok::<_, Error>(api::to_gateway(Box::pin(admin.handle(event.payload)).await)) }

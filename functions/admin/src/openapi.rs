@@ -1,6 +1,7 @@
 //! The API as an `OpenAPI` 3.1 document, made from the table of routes and the types that are read
 //! and written: <https://spec.openapis.org/oas/v3.1.1>.
 
+mod access;
 mod describe;
 mod elsewhere;
 

@@ -40,9 +40,31 @@ pub(crate) enum Op {
     GetDeadLetter,
     GetReplay,
     Statistics(Statistics),
+    ListKeys,
+    CreateKey,
+    GetKey,
+    RevokeKey,
+    CreateToken,
+    ListAudit,
     Health,
     OpenApi,
     Docs,
+}
+
+impl Route {
+    /// What it does, as the audit log calls it.
+    pub(crate) fn action(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// Whether the audit log says of it that it was done: what changes something, and exports.
+    pub(crate) fn is_audited(&self) -> bool {
+        let changes = match self.access {
+            Access::Needs(Scope::Manage | Scope::Admin) => self.method != "GET",
+            Access::Needs(Scope::Publish | Scope::Read) | Access::Open => false,
+        };
+        changes || self.path.ends_with("/export")
+    }
 }
 
 /// What another function does.
@@ -66,6 +88,7 @@ pub(crate) enum Statistics {
 
 const READ: Access = Access::Needs(Scope::Read);
 const MANAGE: Access = Access::Needs(Scope::Manage);
+const ADMIN: Access = Access::Needs(Scope::Admin);
 const PUBLISH: Access = Access::Needs(Scope::Publish);
 
 const fn route(method: &'static str, path: &'static str, access: Access, op: Op) -> Route {
@@ -109,6 +132,13 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/stats/criteria", READ, Op::Statistics(Statistics::Criteria)),
     route("GET", "/metrics", READ, Op::Statistics(Statistics::Metrics)),
     route("GET", "/metrics/prometheus", READ, Op::Statistics(Statistics::Prometheus)),
+
+    route("GET", "/api-keys", ADMIN, Op::ListKeys),
+    route("POST", "/api-keys", ADMIN, Op::CreateKey),
+    route("GET", "/api-keys/{id}", ADMIN, Op::GetKey),
+    route("DELETE", "/api-keys/{id}", ADMIN, Op::RevokeKey),
+    route("POST", "/tokens", MANAGE, Op::CreateToken),
+    route("GET", "/audit", ADMIN, Op::ListAudit),
 
     route("GET", "/health", Access::Open, Op::Health),
     route("GET", "/openapi.json", Access::Open, Op::OpenApi),
@@ -228,6 +258,23 @@ mod tests {
         let mut seen = HashSet::new();
         for route in ROUTES {
             assert!(seen.insert((route.method, route.path)), "{route:?}");
+        }
+    }
+
+    #[test]
+    fn what_changes_something_is_audited_and_what_shows_something_is_not() {
+        let audited = |method, path| match find(method, path) {
+            Found::Route(route, _) => route.is_audited(),
+            Found::OtherMethods(_) | Found::Nothing => panic!("{path} is not in the table"),
+        };
+        assert!(audited("POST", "/api/v1/endpoints"));
+        assert!(audited("DELETE", "/api/v1/api-keys/x"));
+        assert!(audited("POST", "/api/v1/tokens"));
+        assert!(!audited("GET", "/api/v1/api-keys"));
+        assert!(!audited("POST", "/api/v1/events"));
+        for route in ROUTES {
+            let changes = matches!(route.method, "PUT" | "PATCH" | "DELETE");
+            assert!(!changes || route.is_audited(), "{route:?}");
         }
     }
 

@@ -12,7 +12,6 @@ compile_error!("build with panic = \"unwind\": a panic has to stay one delivery'
 mod attempt;
 mod book;
 mod fan_out;
-mod limits;
 mod received;
 mod worker;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hookpost_adapters::Config;
 use hookpost_adapters::counting::Tally;
+use hookpost_adapters::limits::Limits;
 use hookpost_domain::Timestamp;
 use hookpost_domain::breaker::{Breaker, Gate, Health, Slot};
 use hookpost_domain::carrier::{Carrier, Exhausted, Message, Poison, VERSION};
@@ -19,7 +20,6 @@ use hookpost_domain::retry::RetryPolicy;
 use serde_json::value::RawValue;
 
 use crate::book::{Book, Page};
-use crate::limits::Limits;
 use crate::received::Received;
 use crate::{Queues, Tables, Verdict};
 

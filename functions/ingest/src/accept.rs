@@ -37,16 +37,19 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(draft: CheckedDraft, header_key: Option<String>, caller: &Caller) -> Self {
-        let tenant = draft
-            .tenant
-            .clone()
-            .unwrap_or_else(|| caller.tenant.clone());
+    /// # Errors
+    /// The event names a tenant that the caller does not speak for.
+    pub(crate) fn new(
+        draft: CheckedDraft,
+        header_key: Option<String>,
+        caller: &Caller,
+    ) -> Result<Self, Problem> {
+        let tenant = caller.tenant_or(draft.tenant.as_ref())?;
         let alias_key = || draft.alias.as_ref().map(|alias| format!("id:{alias}"));
         let key = header_key
             .map(|key| format!("key:{key}"))
             .or_else(alias_key);
-        Self { draft, tenant, key }
+        Ok(Self { draft, tenant, key })
     }
 }
 

@@ -9,10 +9,12 @@ mod directory;
 mod draft;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use hookpost_adapters::Config;
 use hookpost_adapters::api::{Call, Problem, Reply};
+use hookpost_adapters::auth::{Caller, Door, Needs};
 use hookpost_adapters::counting::Tally;
 use hookpost_adapters::table::Store;
-use hookpost_adapters::{Config, auth};
+use hookpost_domain::access::Scope;
 use hookpost_domain::event::{MAX_BATCH, MAX_BATCH_BYTES};
 use hookpost_domain::ports::{DeliveryQueue, World};
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,7 @@ pub struct Ingest<Q, W> {
     config: Config,
     directory: Directory,
     tally: Tally,
+    door: Door,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +68,7 @@ enum BatchOutcome {
 
 impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
     /// A function that knows no endpoints yet.
-    pub fn new(store: Store, queues: Q, world: W, config: Config) -> Self {
+    pub fn new(store: Store, queues: Q, world: W, config: Config, door: Door) -> Self {
         Self {
             store,
             queues,
@@ -73,6 +76,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
             config,
             directory: Directory::default(),
             tally: Tally::default(),
+            door,
         }
     }
 
@@ -83,8 +87,8 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
     pub async fn handle(&self, request: ApiGatewayV2httpRequest) -> Result<Reply, Problem> {
         let call = Call::from_gateway(request)?;
         match (call.method.as_str(), call.segments().as_slice()) {
-            ("POST", ["events"]) => self.post_event(&call).await,
-            ("POST", ["events", "batch"]) => self.post_batch(&call).await,
+            ("POST", ["events"]) => self.post(&call, "POST /events").await,
+            ("POST", ["events", "batch"]) => self.post(&call, "POST /events/batch").await,
             (_, ["events", "batch"] | ["events"]) => Err(Problem::method_not_allowed("POST")),
             _ => Err(Problem::not_found(
                 "this function serves POST /api/v1/events and /api/v1/events/batch",
@@ -97,14 +101,38 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
         self.tally.flush_last(&self.store).await;
     }
 
-    async fn post_event(&self, call: &Call) -> Result<Reply, Problem> {
-        let caller = auth::authenticate(call, &self.config)?;
+    /// Events that are accepted are not in the audit log: they are kept themselves. Those that are
+    /// refused are.
+    async fn post(&self, call: &Call, action: &str) -> Result<Reply, Problem> {
+        let needs = Needs {
+            action,
+            scope: Some(Scope::Publish),
+            audited: false,
+        };
+        let (store, config, now) = (&self.store, &self.config, self.world.now());
+        let pass = self.door.pass(call, needs, store, config, now).await?;
+        let outcome = if action.ends_with("/batch") {
+            let (outcome, refused) = self.post_batch(call, &pass.caller).await;
+            if refused {
+                let noted = self.door.note_refused(&pass, call, store, config, now);
+                noted.await;
+            }
+            outcome
+        } else {
+            self.post_event(call, &pass.caller).await
+        };
+        let noted = self.door.end(pass, call, &outcome, store, config, now);
+        noted.await;
+        outcome
+    }
+
+    async fn post_event(&self, call: &Call, caller: &Caller) -> Result<Reply, Problem> {
         if call.body.len() > MAX_EVENT_BYTES {
             return Err(Problem::too_large("body", "must be at most 1 MiB"));
         }
         let draft = draft::read(&call.body)?;
         let key = draft::header_key(call)?;
-        let request = Request::new(draft, key, &caller);
+        let request = Request::new(draft, key, caller)?;
         let mut answers = self.accept(vec![request]).await?;
         match answers.pop() {
             Some(Ok(accepted)) => Ok(Reply::json(202, &accepted)),
@@ -113,8 +141,20 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
         }
     }
 
-    async fn post_batch(&self, call: &Call) -> Result<Reply, Problem> {
-        let caller = auth::authenticate(call, &self.config)?;
+    /// Accepts a batch, and tells whether any of it names a tenant that the caller does not speak
+    /// for.
+    async fn post_batch(&self, call: &Call, caller: &Caller) -> (Result<Reply, Problem>, bool) {
+        match self.batch(call, caller).await {
+            Ok(answer) => {
+                let refused = answer.results.iter().any(|result| result.status == 403);
+                let status = if answer.accepted > 0 { 202 } else { 422 };
+                (Ok(Reply::json(status, &answer)), refused)
+            }
+            Err(problem) => (Err(problem), false),
+        }
+    }
+
+    async fn batch(&self, call: &Call, caller: &Caller) -> Result<BatchAnswer, Problem> {
         if call.body.len() > MAX_BATCH_BYTES {
             return Err(Problem::too_large(
                 "body",
@@ -132,10 +172,11 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
         let mut results: Vec<Option<Result<Accepted, Problem>>> = Vec::new();
         let mut requests = Vec::new();
         for (index, raw) in batch.events.iter().enumerate() {
-            match draft::read(raw.get().as_bytes()) {
-                Ok(draft) => {
-                    let key = key.as_ref().map(|key| format!("{key}#{index}"));
-                    requests.push(Request::new(draft, key, &caller));
+            let key = key.as_ref().map(|key| format!("{key}#{index}"));
+            let draft = draft::read(raw.get().as_bytes());
+            match draft.and_then(|draft| Request::new(draft, key, caller)) {
+                Ok(request) => {
+                    requests.push(request);
                     results.push(None);
                 }
                 Err(problem) => results.push(Some(Err(problem))),
@@ -164,11 +205,10 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
             })
             .collect();
         let accepted = results.iter().filter(|result| result.status == 202).count();
-        let answer = BatchAnswer {
+        Ok(BatchAnswer {
             accepted,
             rejected: results.len() - accepted,
             results,
-        };
-        Ok(Reply::json(if accepted > 0 { 202 } else { 422 }, &answer))
+        })
     }
 }

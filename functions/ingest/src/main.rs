@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use hookpost_adapters::auth::Door;
 use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
 use hookpost_adapters::{Config, RealWorld, api, aws, telemetry};
@@ -16,7 +17,8 @@ async fn main() -> Result<(), Error> {
     let sdk = aws::sdk_config().await?;
     let (store, queues) = (Store::new(&sdk, &config), Queues::new(&sdk, &config));
     store.warm_up().await;
-    let ingest = Arc::new(Ingest::new(store, queues, RealWorld, config));
+    let door = Door::new(&sdk, &config);
+    let ingest = Arc::new(Ingest::new(store, queues, RealWorld, config, door));
     lambda_runtime::run(service_fn(|event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let ingest = Arc::clone(&ingest);
         async move { Ok::<_, Error>(api::to_gateway(ingest.handle(event.payload).await)) }

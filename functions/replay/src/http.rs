@@ -2,7 +2,8 @@
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use hookpost_adapters::api::{Call, Problem, Reply};
-use hookpost_adapters::auth::{self, Caller};
+use hookpost_adapters::auth::{Caller, Needs};
+use hookpost_domain::access::Scope;
 use hookpost_domain::carrier::Carrier;
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::ports::{Deliveries, DeliveryQueue, Outgoing, World};
@@ -23,10 +24,23 @@ impl<W: World> Replay<W> {
         stop_at: Timestamp,
     ) -> Result<Reply, Problem> {
         let call = Call::from_gateway(request)?;
-        let caller = auth::authenticate(&call, &self.config)?;
-        match (call.method.as_str(), call.segments().as_slice()) {
-            ("POST", ["replays"]) => self.post_replay(&call, caller, stop_at).await,
-            ("POST", ["dead-letters" | "dlq", id, "replay"]) => self.replay_one(&caller, id).await,
+        let segments = call.segments();
+        let action = match segments.as_slice() {
+            ["dead-letters" | "dlq", _, "replay"] => "POST /dead-letters/{id}/replay",
+            _ => "POST /replays",
+        };
+        let needs = Needs {
+            action,
+            scope: Some(Scope::Manage),
+            audited: true,
+        };
+        let (store, config, now) = (&self.store, &self.config, self.world.now());
+        let pass = self.door.pass(&call, needs, store, config, now).await?;
+        let outcome = match (call.method.as_str(), segments.as_slice()) {
+            ("POST", ["replays"]) => self.post_replay(&call, &pass.caller, stop_at).await,
+            ("POST", ["dead-letters" | "dlq", id, "replay"]) => {
+                self.replay_one(&pass.caller, id).await
+            }
             (_, ["replays"] | ["dead-letters" | "dlq", _, "replay"]) => {
                 Err(Problem::method_not_allowed("POST"))
             }
@@ -34,19 +48,22 @@ impl<W: World> Replay<W> {
                 "no resource is at {}",
                 call.path
             ))),
-        }
+        };
+        let noted = self.door.end(pass, &call, &outcome, store, config, now);
+        noted.await;
+        outcome
     }
 
     async fn post_replay(
         &self,
         call: &Call,
-        caller: Caller,
+        caller: &Caller,
         stop_at: Timestamp,
     ) -> Result<Reply, Problem> {
         let order: Order = call.json()?;
         order.check()?;
         let answer_by = Timestamp::from_millis(self.world.now().as_millis() + ANSWER_WITHIN_MS);
-        let tenant = order.tenant.clone().unwrap_or(caller.tenant);
+        let tenant = caller.tenant_or(order.tenant.as_ref())?;
         let job = match self.start_job(order, tenant, stop_at.min(answer_by)).await {
             Ok(job) => job,
             Err(Unreadable::Invalid(invalid)) => return Err(Problem::invalid(&invalid)),

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use hookpost_adapters::Config;
 use hookpost_adapters::api;
+use hookpost_adapters::auth::Door;
 use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
 use hookpost_domain::Timestamp;
@@ -30,6 +31,7 @@ pub struct Replay<W> {
     queues: Queues,
     world: W,
     config: Config,
+    door: Door,
 }
 
 /// Time that is kept for the last writes before the function's own time-out.
@@ -37,21 +39,27 @@ const MARGIN: Duration = Duration::from_secs(10);
 
 impl<W: World> Replay<W> {
     /// A function over these.
-    pub fn new(store: Store, queues: Queues, world: W, config: Config) -> Self {
+    pub fn new(store: Store, queues: Queues, world: W, config: Config, door: Door) -> Self {
         Self {
             store,
             queues,
             world,
             config,
+            door,
         }
     }
 
-    /// Does what `payload` asks for: an HTTP call, a batch of the `exhausted` queue, the
+    /// Does what `payload`, the payload of the invocation `request_id`, asks for: an HTTP call, a batch of the `exhausted` queue, the
     /// schedule's `{"resume": true}`, or `{"replay": {...}}` as the console's Test button sends it.
     ///
     /// # Errors
     /// The payload is none of these, or what it asks for is not valid; for the console to show.
-    pub async fn handle(&self, payload: Value, deadline: SystemTime) -> Result<Value, Unreadable> {
+    pub async fn handle(
+        &self,
+        payload: Value,
+        deadline: SystemTime,
+        request_id: &str,
+    ) -> Result<Value, Unreadable> {
         let stop_at = Timestamp::from_millis(
             Timestamp::from(deadline)
                 .as_millis()
@@ -59,13 +67,24 @@ impl<W: World> Replay<W> {
         );
         match Input::read(payload)? {
             Input::Http(request) => Ok(to_value(&api::to_gateway(
-                self.answer(*request, stop_at).await,
+                Box::pin(self.answer(*request, stop_at)).await,
             ))),
             Input::Exhausted(event) => Ok(to_value(&self.bury_all(event).await)),
             Input::Resume => Ok(json!({ "resumed": self.resume_jobs(stop_at).await? })),
             Input::Replay(order) => {
                 let tenant = order.tenant.clone().unwrap_or_default();
-                Ok(self.start_job(order, tenant, stop_at).await?.shown())
+                let (store, config, now) = (&self.store, &self.config, self.world.now());
+                let begun = self
+                    .door
+                    .begin_for_console("replay", &tenant, request_id, store, config, now);
+                let trail = begun.await?;
+                let started = Box::pin(self.start_job(order, tenant, stop_at)).await;
+                let (status, made) = match &started {
+                    Ok(job) => (200, Some(format!("replays/{}", job.id))),
+                    Err(_) => (500, None),
+                };
+                trail.end(store, status, made.as_deref()).await;
+                Ok(started?.shown())
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use hookpost_adapters::auth::Door;
 use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
 use hookpost_adapters::{Config, RealWorld, aws, telemetry};
@@ -16,12 +17,14 @@ async fn main() -> Result<(), Error> {
     telemetry::start(config.log_level);
     let sdk = aws::sdk_config().await?;
     let (store, queues) = (Store::new(&sdk, &config), Queues::new(&sdk, &config));
-    let replay = Arc::new(Replay::new(store, queues, RealWorld, config));
+    let door = Door::new(&sdk, &config);
+    let replay = Arc::new(Replay::new(store, queues, RealWorld, config, door));
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let replay = Arc::clone(&replay);
         async move {
+            let (deadline, id) = (event.context.deadline(), &event.context.request_id);
             replay
-                .handle(event.payload, event.context.deadline())
+                .handle(event.payload, deadline, id)
                 .await
                 .map_err(Error::from)
         }

@@ -25,6 +25,8 @@ pub struct Call {
     pub body: Vec<u8>,
     /// Where it comes from.
     pub source_ip: String,
+    /// What API Gateway calls it.
+    pub request_id: String,
 }
 
 impl Call {
@@ -33,6 +35,7 @@ impl Call {
     /// # Errors
     /// A body that is not the base64 it is said to be.
     pub fn from_gateway(request: ApiGatewayV2httpRequest) -> Result<Self, Problem> {
+        let request_id = request.request_context.request_id.unwrap_or_default();
         let http = request.request_context.http;
         let body = request.body.unwrap_or_default();
         let body = if request.is_base64_encoded {
@@ -54,6 +57,7 @@ impl Call {
             headers: request.headers,
             body,
             source_ip: http.source_ip.unwrap_or_default(),
+            request_id,
         })
     }
 
@@ -74,6 +78,7 @@ impl Call {
             headers: headers.collect(),
             body: Vec::new(),
             source_ip: String::new(),
+            request_id: String::new(),
         }
     }
 
@@ -216,6 +221,12 @@ impl Reply {
         self
     }
 
+    /// One of its headers.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// The answer's status.
     pub fn status(&self) -> u16 {
         self.status
@@ -270,6 +281,20 @@ impl Problem {
         problem
             .headers
             .push(("www-authenticate", "Bearer".to_owned()));
+        problem
+    }
+
+    /// 403: the key is known, but not good for this.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(403, "forbidden", "This is not allowed", detail)
+    }
+
+    /// 429: more calls than the key may make.
+    pub fn too_many(wait: std::time::Duration) -> Self {
+        let wait = hookpost_domain::time::ceil_secs(wait).max(1);
+        let detail = format!("this key has made too many calls; try again in {wait} s");
+        let mut problem = Self::new(429, "too-many-calls", "Too many calls", detail);
+        problem.headers.push(("retry-after", wait.to_string()));
         problem
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use hookpost_domain::access::{KeyDigest, Networks};
 use hookpost_domain::endpoint::{RetryInput, RetryNumbers};
 use hookpost_domain::outcome::{MAX_KEEP_BACK, Patience};
 use hookpost_domain::retry::RetryPolicy;
@@ -18,7 +19,11 @@ pub struct Config {
     /// `AUTH`: whether calls need a key.
     pub auth_required: bool,
     /// `ADMIN_KEY_SHA256`: of the key that may do everything.
-    pub admin_key_sha256: Option<String>,
+    pub admin_key_sha256: Option<KeyDigest>,
+    /// `ADMIN_KEY_SECRET_ARN`: the secret that holds such a key.
+    pub admin_key_secret_arn: Option<String>,
+    /// `ALLOWED_NETWORKS`: where calls may come from.
+    pub allowed_networks: Networks,
     /// `ALLOWED_TARGETS`: reachable over plain HTTP or at a private address.
     pub allowed_targets: AllowedTargets,
     /// `TRUSTED_CA_PEM`: certificate authorities trusted besides the web's.
@@ -33,6 +38,8 @@ pub struct Config {
     pub max_endpoints: usize,
     /// `RETENTION_DAYS` of events and deliveries.
     pub retention: Duration,
+    /// `AUDIT_RETENTION_DAYS` of the audit log.
+    pub audit_retention: Duration,
     /// `DLQ_RETENTION_DAYS` of the dead-letter queue.
     pub dlq_retention: Duration,
     /// The tables' names.
@@ -95,9 +102,10 @@ impl Config {
         };
         let config = Self {
             log_level: read.or("LOG_LEVEL", Level::INFO),
-            auth_required: read.one_of("AUTH", &["required", "off"]) != "off",
-            admin_key_sha256: Some(read.or("ADMIN_KEY_SHA256", String::new()))
-                .filter(|hash| !hash.is_empty()),
+            auth_required: read.auth(),
+            admin_key_sha256: read.some("ADMIN_KEY_SHA256"),
+            admin_key_secret_arn: read.text("ADMIN_KEY_SECRET_ARN"),
+            allowed_networks: read.or("ALLOWED_NETWORKS", Networks::default()),
             allowed_targets: read.or("ALLOWED_TARGETS", AllowedTargets::default()),
             trusted_ca_pem: read.or("TRUSTED_CA_PEM", String::new()),
             retry: read.retry(),
@@ -110,6 +118,7 @@ impl Config {
             },
             max_endpoints: read.or("MAX_ENDPOINTS", 1000),
             retention: days(read.or("RETENTION_DAYS", 30)),
+            audit_retention: days(read.or("AUDIT_RETENTION_DAYS", 365)),
             dlq_retention: days(read.or("DLQ_RETENTION_DAYS", 7)),
             tables: Tables {
                 endpoints: read.needed("ENDPOINTS_TABLE"),
@@ -133,6 +142,23 @@ impl Config {
 
 fn days(days: u32) -> Duration {
     Duration::from_secs(u64::from(days) * 24 * 3600)
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = host.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return false;
+    }
+    let host = match authority
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((v6, _)) => v6,
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let address: Option<std::net::IpAddr> = host.parse().ok();
+    host == "localhost" || address.is_some_and(|address| address.to_canonical().is_loopback())
 }
 
 struct Reader<F> {
@@ -172,6 +198,20 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
                 .push(format!("{name} must be one of {}", choices.join(", ")));
         }
         text
+    }
+
+    /// Only a system that is all on one machine does without keys: one that was deployed so by
+    /// mistake does not start.
+    fn auth(&mut self) -> bool {
+        let off = self.one_of("AUTH", &["required", "off"]) == "off";
+        let tables = self
+            .text("AWS_ENDPOINT_URL_DYNAMODB")
+            .or_else(|| self.text("AWS_ENDPOINT_URL"));
+        if off && !tables.is_some_and(|url| is_loopback(&url)) {
+            let rule = "AUTH can be off only where AWS_ENDPOINT_URL_DYNAMODB is this machine";
+            self.wrong.push(rule.to_owned());
+        }
+        !off
     }
 
     fn retry(&mut self) -> RetryPolicy {
@@ -224,6 +264,28 @@ mod tests {
         assert_eq!(config.retry, RetryPolicy::preset("quick").unwrap());
         assert_eq!(config.deliveries_per_second, None);
         assert_eq!(config.patience, Patience::default());
+    }
+
+    #[test]
+    fn keys_can_be_off_on_one_machine_only() {
+        let off = |url: &str| parse(&[("AUTH", "off"), ("AWS_ENDPOINT_URL_DYNAMODB", url)]);
+        for url in [
+            "http://127.0.0.1:8000",
+            "http://[::1]:8000",
+            "http://localhost",
+        ] {
+            assert!(!off(url).unwrap().auth_required, "{url}");
+        }
+        for url in [
+            "",
+            "https://dynamodb.eu-west-1.amazonaws.com",
+            "http://127.0.0.1.example.com",
+            "http://127.0.0.1@example.com",
+            "http://localhost.example.com:80",
+        ] {
+            let error = off(url).unwrap_err().to_string();
+            assert!(error.contains("AUTH can be off only"), "{url}: {error}");
+        }
     }
 
     #[test]

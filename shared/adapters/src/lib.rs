@@ -4,11 +4,14 @@
 //! One SDK configuration and one HTTP client serve the whole process.
 
 pub mod api;
+pub mod audit;
 pub mod auth;
 pub mod aws;
 pub mod aws_json;
 pub mod config;
 pub mod counting;
+mod deploy_key;
+pub mod limits;
 pub mod queue;
 pub mod table;
 pub mod telemetry;

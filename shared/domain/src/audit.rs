@@ -24,6 +24,7 @@ const MAX_TEXT: usize = 256;
 
 /// What came of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It was begun, and nothing tells what came of it: whoever did it broke off.
@@ -78,6 +79,7 @@ impl FromStr for Outcome {
 
 /// One call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Entry {
     /// Its id, which tells when it was.
     pub id: AuditId,
@@ -87,7 +89,7 @@ pub struct Entry {
     pub tenant: Option<TenantId>,
     /// Who: `key:hk_...`, `token:...`, `deploy-key`, `console`, `anonymous`.
     pub actor: String,
-    /// What, as the API's description calls it: `create_endpoint`.
+    /// What: the method and the path with its parts left open, such as `PATCH /endpoints/{id}`.
     pub action: String,
     /// The method of the call; nothing if it was none of HTTP.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -213,7 +215,7 @@ mod tests {
             id: AuditId::generate(Timestamp::from_millis(ms), [3; 10]),
             tenant: None,
             actor: "key:hk_0123456789ab".to_owned(),
-            action: "rotate_secret".to_owned(),
+            action: "POST /endpoints/{id}/rotate-secret".to_owned(),
             method: "POST".to_owned(),
             resource: "endpoints/ep_1/rotate-secret".to_owned(),
             source_ip: "203.0.113.7".to_owned(),
@@ -284,7 +286,10 @@ mod tests {
         assert!(!meant(|f| f.resource = Some("endpoints/ep_".into())));
         assert!(!meant(|f| f.resource = Some("deliveries".into())));
         assert!(!meant(|f| f.outcome = Some(Outcome::Refused)));
-        assert!(!meant(|f| f.action = Some("rotate".into())));
+        assert!(meant(
+            |f| f.action = Some("POST /endpoints/{id}/rotate-secret".into())
+        ));
+        assert!(!meant(|f| f.action = Some("POST /endpoints".into())));
     }
 
     #[test]

@@ -15,7 +15,10 @@ use crate::Timestamp;
 /// How long after its time a slot may still be used.
 pub const SLOT_LIFETIME: Duration = Duration::from_secs(1);
 /// Slots that went unused this recently may be caught up with: the burst.
-const BURST_MICROS: u64 = 250_000;
+const BURST: Duration = Duration::from_millis(250);
+
+/// The same for calls of the API: whoever was quiet for a second may make a second's worth at once.
+pub const CALL_BURST: Duration = Duration::from_secs(1);
 
 /// How far a limit is spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -53,6 +56,18 @@ impl Meter {
     /// Takes slots for `wanted` requests at `per_second`. If the limit has been changed, what had
     /// been taken ahead is worth as many slots as before.
     pub fn take(&self, per_second: u32, wanted: u32, now: Timestamp) -> (Self, Lease) {
+        self.take_after(BURST, per_second, wanted, now)
+    }
+
+    /// Takes slots; those that went unused within `burst` before `now` are caught up with.
+    pub fn take_after(
+        &self,
+        burst: Duration,
+        per_second: u32,
+        wanted: u32,
+        now: Timestamp,
+    ) -> (Self, Lease) {
+        let burst = u64::try_from(burst.as_micros()).unwrap_or(u64::MAX);
         let per_second = per_second.max(1);
         let interval = (1_000_000 / u64::from(per_second)).max(1);
         let count = wanted.max(1);
@@ -64,7 +79,7 @@ impl Meter {
             let worth = u128::from(ahead) * u128::from(self.per_second) / u128::from(per_second);
             now_micros.saturating_add(u64::try_from(worth).unwrap_or(u64::MAX))
         };
-        let first = next_slot.max(now_micros.saturating_sub(BURST_MICROS));
+        let first = next_slot.max(now_micros.saturating_sub(burst));
         let next = first.saturating_add(interval.saturating_mul(count.into()));
         let lease = Lease {
             next_micros: first,
@@ -78,6 +93,12 @@ impl Meter {
             per_second,
         };
         (meter, lease)
+    }
+
+    /// When the next slot is, if that is after `now`.
+    pub fn full_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let next = Timestamp::from_millis(self.next_micros.div_ceil(1000));
+        (next > now).then_some(next)
     }
 }
 
@@ -99,6 +120,21 @@ impl Lease {
     /// Whether any of its slots went unused for too long.
     pub const fn has_lapsed(&self) -> bool {
         self.lapsed
+    }
+
+    /// One request's slot, if it may go now: one for later is left where it is.
+    pub fn claim(&mut self, now: Timestamp) -> Slot {
+        let before = *self;
+        let slot = self.spend(now);
+        if let Slot::At(_) = slot {
+            *self = Self {
+                lapsed: self.lapsed,
+                left: self.left + 1,
+                next_micros: self.next_micros.saturating_sub(before.interval_micros),
+                ..before
+            };
+        }
+        slot
     }
 
     /// One request's slot.
@@ -160,6 +196,41 @@ mod tests {
                     let most = u64::from(per_second) * (ms + 1000 + 250) / 1000 + 3;
                     prop_assert!((j - i) as u64 <= most, "{} in {ms} ms at {per_second}/s", j - i + 1);
                 }
+            }
+        }
+    }
+
+    proptest! {
+        /// A caller who hammers on, refused or not, over two instances.
+        #[test]
+        fn who_is_refused_takes_nothing(
+            per_second in 1..50u32, waits in proptest::collection::vec(0..30u64, 100..400),
+        ) {
+            let mut meter = Meter::default();
+            let mut lease = Lease::default();
+            let mut now = Timestamp::from_millis(1_000_000);
+            let began = now;
+            let mut let_in = 0u64;
+            for wait in waits {
+                now = now.after(Duration::from_millis(wait));
+                let mut slot = lease.claim(now);
+                if slot == Slot::Empty && meter.full_until(now).is_none() {
+                    (meter, lease) = meter.take_after(CALL_BURST, per_second, 1, now);
+                    slot = lease.claim(now);
+                }
+                match slot {
+                    Slot::Now => let_in += 1,
+                    Slot::At(at) => prop_assert!(at > now),
+                    Slot::Empty => prop_assert!(meter.full_until(now).is_some()),
+                }
+            }
+            let ms = now.as_millis() - began.as_millis();
+            let rate = u64::from(per_second);
+            prop_assert!(let_in <= rate * (ms + 1000) / 1000 + 1, "{let_in} in {ms} ms");
+            // The first second's worth at once, and then as the rate lets in: a wait of up to
+            // 30 ms between two calls may miss slots only where there are more of them.
+            if per_second <= 20 && ms > 1000 {
+                prop_assert!(let_in + 2 >= rate * ms / 1000, "{let_in} in {ms} ms");
             }
         }
     }

@@ -4,14 +4,17 @@
 //! Guarantees: nothing of one tenant is visible to another, and what is another's is answered as
 //! what is not there; whatever is answered as changed is stored.
 
+mod audit;
 mod dead_letters;
 mod deliveries;
 mod endpoints;
 mod events;
+mod keys;
 mod matching;
 pub mod page;
 mod replays;
 mod statistics;
+mod tokens;
 pub mod view;
 
 use hookpost_adapters::Config;
@@ -19,10 +22,13 @@ use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
 use hookpost_domain::ports::World;
 
+pub use audit::{AuditEntryView, AuditQuery};
 pub use dead_letters::DeadLetterQuery;
 pub use endpoints::EndpointQuery;
+pub use keys::{KeyDraft, KeyQuery, KeyView};
 pub use matching::{MatchInput, PreviewInput};
 pub use statistics::{CriteriaQuery, GroupBy, HealthQuery, Interval, StatsQuery};
+pub use tokens::{TokenDraft, TokenView};
 
 /// The services, over the tables, the queues, and clock and dice `W`.
 #[derive(Debug)]

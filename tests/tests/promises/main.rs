@@ -8,6 +8,7 @@
 )]
 
 mod accepting;
+mod access;
 mod bad_input;
 mod breaker;
 mod costs;
@@ -15,7 +16,6 @@ mod dead_letters;
 mod filters;
 mod graveyard;
 mod idempotency;
-mod keys;
 mod losing;
 mod managing;
 mod parking;

@@ -14,7 +14,7 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-use super::elsewhere;
+use super::{access, elsewhere};
 use crate::routes::{Elsewhere, Op, Statistics};
 
 /// What an answer holds: its media type and shape.
@@ -35,7 +35,7 @@ pub(super) struct Described {
 }
 
 /// A call with nothing but a name.
-fn call(id: &'static str, tag: &'static str, summary: &'static str) -> Described {
+pub(super) fn call(id: &'static str, tag: &'static str, summary: &'static str) -> Described {
     Described {
         id,
         tag,
@@ -51,13 +51,13 @@ fn call(id: &'static str, tag: &'static str, summary: &'static str) -> Described
 
 impl Described {
     /// With parameters in the query.
-    fn query<T: JsonSchema>(mut self, shapes: &mut SchemaGenerator) -> Self {
+    pub(super) fn query<T: JsonSchema>(mut self, shapes: &mut SchemaGenerator) -> Self {
         self.query = Some(shapes.subschema_for::<T>());
         self
     }
 
     /// With a body.
-    fn body<T: JsonSchema>(mut self, shapes: &mut SchemaGenerator) -> Self {
+    pub(super) fn body<T: JsonSchema>(mut self, shapes: &mut SchemaGenerator) -> Self {
         self.body = Some(shapes.subschema_for::<T>().to_value());
         self
     }
@@ -75,7 +75,7 @@ impl Described {
     }
 
     /// Answered with JSON.
-    fn json<T: JsonSchema>(self, status: u16, shapes: &mut SchemaGenerator) -> Self {
+    pub(super) fn json<T: JsonSchema>(self, status: u16, shapes: &mut SchemaGenerator) -> Self {
         let shape = shapes.subschema_for::<T>().to_value();
         self.answers(status, "Done", Some(("application/json", shape)))
     }
@@ -93,7 +93,7 @@ impl Described {
     }
 }
 
-const CONFLICT: &[(u16, &str)] = &[(
+pub(super) const CONFLICT: &[(u16, &str)] = &[(
     409,
     "It is being changed by others, or cannot be as it stands",
 )];
@@ -210,6 +210,12 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
             Some(("application/json", elsewhere::replay())),
         ),
         Op::Statistics(what) => statistics(what, shapes),
+        Op::ListKeys => access::list_keys(shapes),
+        Op::CreateKey => access::create_key(shapes),
+        Op::GetKey => access::get_key(shapes),
+        Op::RevokeKey => access::revoke_key(),
+        Op::CreateToken => access::create_token(shapes),
+        Op::ListAudit => access::list_audit(shapes),
         Op::Health => call("health", "system", "Whether it is up").answers(
             200,
             "It is",

@@ -4,6 +4,8 @@
 //! made from. Each such write carries a random `w`: if a retried write meets its own first try, it
 //! has won.
 
+mod api_keys;
+mod audit;
 mod counters;
 mod deliveries;
 mod endpoints;
@@ -17,8 +19,11 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use hookpost_domain::access::SigningKey;
 use hookpost_domain::ports::Error;
+use tokio::sync::OnceCell;
 
+pub use audit::AuditPage;
 pub use counters::{Breakdown, Part, Resolution};
 pub use deliveries::{DeliveryPage, WaitingPage, WaitingRef};
 pub use events::{Bucket, EventOutline, OutlinePage, hour_of};
@@ -35,6 +40,7 @@ pub struct Store {
     tables: Tables,
     retention: Duration,
     marked: Mutex<events::Marked>,
+    signing_key: OnceCell<SigningKey>,
 }
 
 impl Store {
@@ -45,6 +51,7 @@ impl Store {
             tables: config.tables.clone(),
             retention: config.retention,
             marked: Mutex::default(),
+            signing_key: OnceCell::new(),
         }
     }
 

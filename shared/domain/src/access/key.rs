@@ -22,6 +22,7 @@ pub const KEY_BYTES: usize = 28;
 
 /// What a key is called: `hk_` and twelve digits. Keys sort by when they were made.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct KeyId(String);
 
@@ -234,6 +235,7 @@ pub struct KeyRecord {
 
 /// Whether a key opens anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// It does.

@@ -18,6 +18,7 @@ const MAX_NETWORKS: usize = 100;
 
 /// One network: an address and how many of its bits count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Network {
     bits: u128,
@@ -112,6 +113,7 @@ impl From<Network> for String {
 
 /// Networks that calls may come from; none listed means any.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "Vec<Network>", into = "Vec<Network>")]
 pub struct Networks(Vec<Network>);
 

@@ -1,14 +1,9 @@
 //! Where keys are required, nothing is done without one.
 
-use hookpost_tests::{Call, System, Tenant, hex};
+use hookpost_tests::{Call, System, Tenant};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
-const KEY: &str = "an-admin-key-for-tests";
-
-fn sha256(key: &str) -> String {
-    hex(&Sha256::digest(key.as_bytes()))
-}
+use super::{KEY, sha256};
 
 #[tokio::test]
 async fn every_call_needs_the_key() {
@@ -64,14 +59,14 @@ async fn every_call_needs_the_key() {
     for path in ["/health", "/api/v1/health"] {
         stranger.call(Call::new("GET", path)).await.expect(200);
     }
-    for table in [
-        "EndpointsTable",
-        "EventsTable",
-        "KeysTable",
-        "SettingsTable",
-    ] {
+    for table in ["EndpointsTable", "EventsTable", "KeysTable"] {
         assert_eq!(stranger.keys_in(table).await, Vec::<String>::new());
     }
+    // Many were refused, and few are noted: the log is no way to fill a table.
+    let settings = stranger.items_in("SettingsTable").await;
+    let noted = settings.matches("audit#*#").count();
+    assert!((1..=200).contains(&noted), "{noted}");
+    assert!(!settings.contains(&stranger.id));
 
     let owner = Tenant::on(&system).with_key(KEY);
     let endpoint = owner.endpoint("/success").create().await;
@@ -88,16 +83,35 @@ async fn every_call_needs_the_key() {
     }
 }
 
+/// Reads the key as the deployer does.
+async fn key_of_the_deployment(tenant: &Tenant<'_>) -> String {
+    let secret = tenant.system().secret_arn("AdminKey");
+    let wanted = json!({ "SecretId": secret });
+    let answer = tenant
+        .aws("secretsmanager", "secretsmanager.GetSecretValue", &wanted)
+        .await;
+    answer["SecretString"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
-async fn without_a_configured_key_nobody_is_let_in() {
+async fn the_key_that_was_made_at_deploy_opens_and_nothing_else_does() {
     let system = System::start_with(&[("Auth", "required")], &[]);
     let tenant = Tenant::on(&system);
+    let key = key_of_the_deployment(&tenant).await;
+    assert_eq!(key.len(), 48);
     for (name, value) in [
         ("x-api-key", String::new()),
         ("x-api-key", KEY.to_owned()),
         ("authorization", format!("Bearer {}", sha256(""))),
+        ("authorization", format!("Bearer {}", sha256(&key))),
+        ("authorization", format!("Bearer {key}x")),
     ] {
         let call = Call::new("GET", "/api/v1/endpoints").header(name, value);
         tenant.call(call).await.problem(401);
     }
+    let owner = Tenant::on(&system).with_key(&key);
+    owner.get("/endpoints").await.expect(200);
+    owner.publish("order.created", &json!({})).await;
+    let order = json!({ "filter": { "all": true }, "dry_run": true });
+    owner.post("/replays", &order).await.expect(202);
 }
