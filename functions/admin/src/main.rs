@@ -16,7 +16,8 @@ async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
     telemetry::start(config.log_level);
     let sdk = aws::sdk_config().await?;
-    let (store, queues) = (Store::new(&sdk, &config), Queues::new(&sdk, &config));
+    let store = Store::new(&sdk, &config).with_vault(&sdk, &config);
+    let queues = Queues::new(&sdk, &config);
     store.warm_up().await;
     let door = Door::new(&sdk, &config);
     let services = Management::new(store, queues, RealWorld, config);

@@ -30,6 +30,13 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             probe,
             body,
         } = ready;
+        // Nothing leaves unsigned, whatever went wrong before.
+        if !endpoint.has_secrets() {
+            return Err(Error {
+                call: "signing a request",
+                source: "the endpoint's secrets are not there".into(),
+            });
+        }
         let began = self.world.now();
         let request = request::sign(
             &endpoint,

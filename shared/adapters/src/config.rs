@@ -24,6 +24,9 @@ pub struct Config {
     pub admin_key_secret_arn: Option<String>,
     /// `ALLOWED_NETWORKS`: where calls may come from.
     pub allowed_networks: Networks,
+    /// `SECRETS_KEY_ARN`: the KMS key under which new data keys are made. Only functions that store
+    /// endpoints make any.
+    pub secrets_key: Option<String>,
     /// `ALLOWED_TARGETS`: reachable over plain HTTP or at a private address.
     pub allowed_targets: AllowedTargets,
     /// `TRUSTED_CA_PEM`: certificate authorities trusted besides the web's.
@@ -106,6 +109,8 @@ impl Config {
             admin_key_sha256: read.some("ADMIN_KEY_SHA256"),
             admin_key_secret_arn: read.text("ADMIN_KEY_SECRET_ARN"),
             allowed_networks: read.or("ALLOWED_NETWORKS", Networks::default()),
+            secrets_key: Some(read.or("SECRETS_KEY_ARN", String::new()))
+                .filter(|key| !key.is_empty()),
             allowed_targets: read.or("ALLOWED_TARGETS", AllowedTargets::default()),
             trusted_ca_pem: read.or("TRUSTED_CA_PEM", String::new()),
             retry: read.retry(),

@@ -17,6 +17,7 @@ pub mod table;
 pub mod telemetry;
 pub mod tls;
 pub mod transport;
+pub mod vault;
 pub mod world;
 
 pub use config::Config;

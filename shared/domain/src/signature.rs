@@ -54,6 +54,16 @@ impl Secret {
         Ok(Self(text.to_owned()))
     }
 
+    /// In place of a secret that is kept elsewhere.
+    pub(crate) fn withheld() -> Self {
+        Self(String::new())
+    }
+
+    /// Whether the secret itself is kept elsewhere.
+    pub fn is_withheld(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The secret as the receiver knows it.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -116,7 +116,7 @@ impl<W: World> Management<W> {
         draft: EndpointDraft,
     ) -> Result<EndpointView, Problem> {
         let now = self.world.now();
-        let mut current = self.find_endpoint(caller, id).await?;
+        let mut current = self.whole_endpoint(caller, id).await?;
         for _ in 0..TRIES {
             let mut next = draft
                 .clone()
@@ -175,6 +175,15 @@ impl<W: World> Management<W> {
         self.store
             .note_holding(&endpoint.tenant, &endpoint.id, now)
             .await
+    }
+
+    /// With its secrets: what a change is made from.
+    pub(crate) async fn whole_endpoint(&self, caller: &Caller, id: &str) -> Result<Endpoint, Problem> {
+        let id: EndpointId = id.parse().map_err(|_| missing())?;
+        self.store
+            .whole_endpoint(&caller.tenant, &id)
+            .await?
+            .ok_or_else(missing)
     }
 
     pub(crate) async fn find_endpoint(

@@ -92,7 +92,7 @@ impl<W: World> Management<W> {
         id: &str,
         input: PreviewInput,
     ) -> Result<PreviewView, Problem> {
-        let mut endpoint = self.find_endpoint(caller, id).await?;
+        let mut endpoint = self.whole_endpoint(caller, id).await?;
         match input.template {
             Patch::Keep => {}
             Patch::Clear => endpoint.template = None,

@@ -1,19 +1,27 @@
 //! The `endpoints` table: `tenant` / `endpoint_id` for the configuration, `endpoint_id#health` for
 //! the breaker beside it, and `#version` for the tenant's count of changes.
+//!
+//! The configuration is stored without its secrets; they are in `sealed`, encrypted under the data
+//! key that `data_key` names, for this endpoint and no other.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Delete, KeysAndAttributes, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem, Update,
+};
 use hookpost_domain::breaker::Health;
-use hookpost_domain::endpoint::Endpoint;
-use hookpost_domain::ports::{self, Error, Write};
+use hookpost_domain::endpoint::{Endpoint, EndpointSecrets};
+use hookpost_domain::ports::{self, Error, World, Write};
 use hookpost_domain::{EndpointId, TenantId};
 
 use super::item::{Item, Read, n, s};
 use super::{Store, damaged, failed};
+use crate::RealWorld;
+use crate::vault::Sealed;
 
 const VERSION_KEY: &str = "#version";
 
@@ -21,8 +29,19 @@ fn health_key(id: &EndpointId) -> String {
     format!("{id}#health")
 }
 
-fn to_item(endpoint: &Endpoint) -> Item {
+/// Whom an endpoint's secrets are sealed for.
+fn owner(endpoint: &Endpoint) -> String {
+    format!("{}#{}", endpoint.tenant, endpoint.id)
+}
+
+/// `endpoint` is what may be seen of it, and `secrets` is the rest.
+fn to_item(endpoint: &Endpoint, secrets: Sealed) -> Item {
     Item::from([
+        ("data_key".to_owned(), s(secrets.key)),
+        (
+            "sealed".to_owned(),
+            AttributeValue::B(Blob::new(secrets.bytes)),
+        ),
         ("pk".to_owned(), s(endpoint.tenant.as_str())),
         ("sk".to_owned(), s(endpoint.id.as_str())),
         ("version".to_owned(), n(endpoint.version)),
@@ -35,6 +54,15 @@ fn to_item(endpoint: &Endpoint) -> Item {
     ])
 }
 
+fn sealed(item: &Item) -> Result<Sealed, String> {
+    let bytes = item.get("sealed").and_then(|value| value.as_b().ok());
+    Ok(Sealed {
+        key: item.text("data_key")?.to_owned(),
+        bytes: bytes.ok_or("it has no sealed")?.as_ref().to_vec(),
+    })
+}
+
+/// An endpoint without its secrets.
 fn endpoint(item: &Item) -> Result<Endpoint, Error> {
     let read = || -> Result<Endpoint, String> {
         serde_json::from_str(item.text("config")?).map_err(|error| error.to_string())
@@ -49,7 +77,7 @@ fn health(item: &Item) -> Result<Health, Error> {
     read().map_err(|what| damaged("endpoints", item.maybe_text("sk").unwrap_or("?"), what))
 }
 
-fn key(tenant: &TenantId, sk: &str) -> HashMap<String, aws_sdk_dynamodb::types::AttributeValue> {
+fn key(tenant: &TenantId, sk: &str) -> HashMap<String, AttributeValue> {
     HashMap::from([
         ("pk".to_owned(), s(tenant.as_str())),
         ("sk".to_owned(), s(sk)),
@@ -86,7 +114,7 @@ impl ports::Endpoints for Store {
                 if item.maybe_text("sk") == Some(health_key.as_str()) {
                     state = health(&item)?;
                 } else {
-                    config = Some(endpoint(&item)?);
+                    config = Some(self.readable(&item).await?);
                 }
             }
             match answer
@@ -124,6 +152,7 @@ impl ports::Endpoints for Store {
     }
 
     async fn store_endpoint(&self, config: &Endpoint, over: u64) -> Result<Write<Endpoint>, Error> {
+        let sealed = self.seal(config).await?;
         let condition = if over == 0 {
             "attribute_not_exists(pk)"
         } else {
@@ -131,7 +160,7 @@ impl ports::Endpoints for Store {
         };
         let put = Put::builder()
             .table_name(&self.tables.endpoints)
-            .set_item(Some(to_item(config)))
+            .set_item(Some(sealed))
             .condition_expression(condition);
         let put = if over == 0 {
             put
@@ -151,7 +180,7 @@ impl ports::Endpoints for Store {
         {
             return Ok(Write::Won);
         }
-        let current = self.endpoint_config(&config.tenant, &config.id).await?;
+        let current = self.whole_endpoint(&config.tenant, &config.id).await?;
         // A retried call may meet its own first try.
         if current.as_ref() == Some(config) {
             return Ok(Write::Won);
@@ -161,7 +190,62 @@ impl ports::Endpoints for Store {
 }
 
 impl Store {
-    /// An endpoint's configuration as of now.
+    /// The item of an endpoint, its secrets sealed.
+    async fn seal(&self, endpoint: &Endpoint) -> Result<Item, Error> {
+        if !endpoint.has_secrets() {
+            return Err(Error {
+                call: "store endpoint",
+                source: "it was read without its secrets".into(),
+            });
+        }
+        let (shown, secrets) = endpoint.split();
+        let plain = serde_json::to_vec(&secrets).unwrap_or_default();
+        let vault = self.vault()?;
+        let sealed = vault
+            .seal(&owner(endpoint), &plain, RealWorld.now())
+            .await?;
+        Ok(to_item(&shown, sealed))
+    }
+
+    /// An endpoint with its secrets.
+    async fn open(&self, item: &Item) -> Result<Endpoint, Error> {
+        let shown = endpoint(item)?;
+        let told = |what| damaged("endpoints", shown.id.as_str(), what);
+        let sealed = sealed(item).map_err(told)?;
+        let (vault, owner) = (self.vault()?, owner(&shown));
+        let opened = vault.open(&owner, &sealed, RealWorld.now()).await?;
+        // The library's error could quote what it has read.
+        let secrets: EndpointSecrets = serde_json::from_slice(&opened)
+            .map_err(|_| told("its secrets cannot be read".to_owned()))?;
+        let whole = shown.clone().join(secrets);
+        whole.map_err(|unfitting| told(unfitting.to_string()))
+    }
+
+    /// An endpoint with its secrets, if this function may open them.
+    async fn readable(&self, item: &Item) -> Result<Endpoint, Error> {
+        if self.vault.is_some() {
+            self.open(item).await
+        } else {
+            endpoint(item)
+        }
+    }
+
+    /// An endpoint with its secrets, as of now: what a change is made from.
+    ///
+    /// # Errors
+    /// The read failed, or the secrets are not to be had.
+    pub async fn whole_endpoint(
+        &self,
+        tenant: &TenantId,
+        id: &EndpointId,
+    ) -> Result<Option<Endpoint>, Error> {
+        match self.endpoint_item(tenant, id).await? {
+            Some(item) => self.open(&item).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// An endpoint's configuration as of now, without its secrets.
     ///
     /// # Errors
     /// The read failed.
@@ -170,6 +254,15 @@ impl Store {
         tenant: &TenantId,
         id: &EndpointId,
     ) -> Result<Option<Endpoint>, Error> {
+        let item = self.endpoint_item(tenant, id).await?;
+        item.as_ref().map(endpoint).transpose()
+    }
+
+    async fn endpoint_item(
+        &self,
+        tenant: &TenantId,
+        id: &EndpointId,
+    ) -> Result<Option<Item>, Error> {
         let answer = self
             .db
             .get_item()
@@ -179,10 +272,10 @@ impl Store {
             .send()
             .await
             .map_err(failed("GetItem endpoints"))?;
-        answer.item.as_ref().map(endpoint).transpose()
+        Ok(answer.item)
     }
 
-    /// All endpoints of a tenant, oldest first.
+    /// All endpoints of a tenant, oldest first, without their secrets.
     ///
     /// # Errors
     /// A read failed.

@@ -7,16 +7,16 @@ use aws_sdk_dynamodb::types::AttributeValue;
 /// An item of a table.
 pub type Item = HashMap<String, AttributeValue>;
 
-pub(super) fn s(text: impl Into<String>) -> AttributeValue {
+pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-pub(super) fn n(number: impl Into<u64>) -> AttributeValue {
+pub(crate) fn n(number: impl Into<u64>) -> AttributeValue {
     AttributeValue::N(number.into().to_string())
 }
 
 /// Reads attributes; what is missing or of another type is told by name.
-pub(super) trait Read {
+pub(crate) trait Read {
     fn text(&self, name: &str) -> Result<&str, String>;
     fn number(&self, name: &str) -> Result<u64, String>;
     fn maybe_text(&self, name: &str) -> Option<&str>;

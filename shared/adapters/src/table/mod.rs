@@ -20,7 +20,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
 use hookpost_domain::access::SigningKey;
-use hookpost_domain::ports::Error;
+use hookpost_domain::ports::{Error, World};
 use tokio::sync::OnceCell;
 
 pub use audit::AuditPage;
@@ -28,10 +28,13 @@ pub use counters::{Breakdown, Part, Resolution};
 pub use deliveries::{DeliveryPage, WaitingPage, WaitingRef};
 pub use events::{Bucket, EventOutline, OutlinePage, hour_of};
 pub use item::Item;
+pub(crate) use item::{Read, n, s};
 pub use keys::{Claim, IdempotencyKey};
 pub use settings::{HoldingNote, ReplayJob};
 
+use crate::RealWorld;
 use crate::config::{Config, Tables};
+use crate::vault::{Kms, Shelf, Vault};
 
 /// All tables.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub struct Store {
     retention: Duration,
     marked: Mutex<events::Marked>,
     signing_key: OnceCell<SigningKey>,
+    vault: Option<Vault<Kms, Shelf>>,
 }
 
 impl Store {
@@ -52,7 +56,25 @@ impl Store {
             retention: config.retention,
             marked: Mutex::default(),
             signing_key: OnceCell::new(),
+            vault: None,
         }
+    }
+
+    /// The same, able to open and seal the secrets of endpoints: for functions whose role may ask
+    /// KMS. Without, endpoints are read without their secrets, and cannot be stored.
+    #[must_use]
+    pub fn with_vault(mut self, sdk: &aws_config::SdkConfig, config: &Config) -> Self {
+        let kms = Kms::new(sdk, config.secrets_key.clone());
+        let shelf = Shelf::new(self.db.clone(), self.tables.settings.clone());
+        self.vault = Some(Vault::new(kms, shelf));
+        self
+    }
+
+    fn vault(&self) -> Result<&Vault<Kms, Shelf>, Error> {
+        self.vault.as_ref().ok_or_else(|| Error {
+            call: "opening or sealing secrets",
+            source: "this function was given no vault".into(),
+        })
     }
 
     /// One cheap call, to have a warm connection before the first event.
@@ -61,7 +83,7 @@ impl Store {
             .db
             .get_item()
             .table_name(&self.tables.keys)
-            .key("pk", item::s("warm-up"))
+            .key("pk", s("warm-up"))
             .send()
             .await;
         if let Err(error) = call {
@@ -79,7 +101,7 @@ pub struct Damaged {
     what: String,
 }
 
-fn failed<E, R>(call: &'static str) -> impl Fn(SdkError<E, R>) -> Error
+pub(crate) fn failed<E, R>(call: &'static str) -> impl Fn(SdkError<E, R>) -> Error
 where
     SdkError<E, R>: std::error::Error + Send + Sync + 'static,
     E: std::error::Error + 'static,
@@ -94,7 +116,11 @@ where
     }
 }
 
-fn damaged(table: &'static str, key: impl Into<String>, what: impl Into<String>) -> Error {
+pub(crate) fn damaged(
+    table: &'static str,
+    key: impl Into<String>,
+    what: impl Into<String>,
+) -> Error {
     let source = Damaged {
         table,
         key: key.into(),

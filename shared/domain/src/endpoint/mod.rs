@@ -2,6 +2,7 @@
 
 mod draft;
 mod retry_input;
+mod secrets;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use draft::{EndpointDraft, Patch};
 pub use retry_input::{DurationInput, JitterInput, RetryInput, RetryNumbers};
+pub use secrets::{EndpointSecrets, Unfitting};
 
 use crate::breaker::BreakerPolicy;
 use crate::event::Payload;
