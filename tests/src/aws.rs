@@ -78,6 +78,19 @@ impl Tenant<'_> {
         self.aws("dynamodb", &target, input).await
     }
 
+    /// A call to KMS, such as `DisableKey`. Panics if it is refused.
+    pub async fn kms(&self, operation: &str, input: &Value) -> Value {
+        self.aws("kms", &format!("TrentService.{operation}"), input)
+            .await
+    }
+
+    /// What the system has counted so far.
+    pub async fn stats(&self) -> Value {
+        let call = Call::new("GET", "/_local/stats");
+        let answer = self.client().call(self.system().url("lambda"), call).await;
+        answer.expect(200)
+    }
+
     /// Any call of any service that the local system has. Panics if it is refused.
     pub async fn aws(&self, service: &str, target: &str, input: &Value) -> Value {
         let credential = format!(

@@ -81,6 +81,22 @@ impl System {
         }
     }
 
+    /// The one that was there before, from the folder that it has left, with the receiver where it
+    /// was: what endpoints have as their URL.
+    pub fn start_again(parameters: &[(&str, &str)], data: &str, receiver: &str) -> Self {
+        let port = receiver.rsplit(':').next().unwrap();
+        let mut arguments = vec!["--data", data, "--receiver-port", port];
+        let others = [
+            "--port",
+            "--sqs-port",
+            "--dynamodb-port",
+            "--lambda-port",
+            "--secrets-port",
+        ];
+        arguments.extend(others.iter().flat_map(|other| [*other, "0"]));
+        Self::start_with(parameters, &arguments)
+    }
+
     /// Where something is: `api`, `sqs`, `dynamodb`, `lambda`, `receiver`.
     pub fn url(&self, of: &str) -> &str {
         self.ready[of].as_str().unwrap()
@@ -107,6 +123,12 @@ impl System {
     pub fn secret_arn(&self, secret: &str) -> &str {
         let arn = self.ready["secrets"][secret].as_str();
         arn.unwrap_or_else(|| panic!("the template has no {secret}"))
+    }
+
+    /// A KMS key's ARN, by its name in the template, such as `SecretsKey`.
+    pub fn key_arn(&self, key: &str) -> &str {
+        let arn = self.ready["keys"][key].as_str();
+        arn.unwrap_or_else(|| panic!("the template has no {key}"))
     }
 
     /// Where its output and that of the functions is.

@@ -31,6 +31,7 @@ mod restarting;
 mod retries;
 mod routes;
 mod samples;
+mod secrets;
 mod signing;
 mod statistics;
 mod statuses;

@@ -67,11 +67,7 @@ async fn what_was_there_before_a_stop_is_there_after_it_and_goes_on() {
     let secrets = [waiting.secret.clone(), parking.secret.clone()];
     drop(first);
 
-    let port = receiver.rsplit(':').next().unwrap();
-    let others = ["--port", "--sqs-port", "--dynamodb-port", "--lambda-port"];
-    let mut arguments = vec!["--data", data, "--receiver-port", port];
-    arguments.extend(others.iter().flat_map(|other| [*other, "0"]));
-    let second = System::start_with(&parameters, &arguments);
+    let second = System::start_again(&parameters, data, &receiver);
     let mut tenant = Tenant::on(&second);
     tenant.id = id;
     assert_eq!(second.url("receiver"), receiver);

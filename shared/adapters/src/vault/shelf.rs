@@ -2,6 +2,7 @@
 //! under another KMS key without touching a single secret.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use hookpost_domain::Timestamp;
@@ -95,12 +96,11 @@ impl KeyShelf for Shelf {
             .condition_expression("attribute_not_exists(pk)")
             .send()
             .await;
-        let error = match answer {
-            Ok(_) => return Ok(Write::Won),
-            Err(error) => error,
+        let Err(error) = answer else {
+            return Ok(Write::Won);
         };
         let refused = error.as_service_error();
-        if !refused.is_some_and(|error| error.is_conditional_check_failed_exception()) {
+        if !refused.is_some_and(PutItemError::is_conditional_check_failed_exception) {
             return Err(failed("PutItem settings")(error));
         }
         // It may be our own first try, whose answer was lost.
