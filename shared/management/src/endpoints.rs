@@ -178,7 +178,11 @@ impl<W: World> Management<W> {
     }
 
     /// With its secrets: what a change is made from.
-    pub(crate) async fn whole_endpoint(&self, caller: &Caller, id: &str) -> Result<Endpoint, Problem> {
+    pub(crate) async fn whole_endpoint(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Endpoint, Problem> {
         let id: EndpointId = id.parse().map_err(|_| missing())?;
         self.store
             .whole_endpoint(&caller.tenant, &id)
