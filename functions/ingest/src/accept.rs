@@ -46,7 +46,11 @@ impl Request {
     ) -> Result<Self, Problem> {
         let tenant = caller.tenant_or(draft.tenant.as_ref())?;
         let alias_key = || draft.alias.as_ref().map(|alias| format!("id:{alias}"));
-        let key = header_key
+        // What an event of a batch says of itself is said of no other.
+        let key = draft
+            .idempotency_key
+            .clone()
+            .or(header_key)
             .map(|key| format!("key:{key}"))
             .or_else(alias_key);
         Ok(Self { draft, tenant, key })

@@ -147,11 +147,13 @@ impl Cli {
         }
     }
 
-    /// What may be sent to: the receiver, by either name, and what was asked for.
-    pub fn allowed_targets(&self, receiver: SocketAddr) -> String {
+    /// What may be sent to: the receiver, by either name and where the API passes it on, and what
+    /// was asked for.
+    pub fn allowed_targets(&self, receiver: SocketAddr, api: SocketAddr) -> String {
         let own = [
             receiver.to_string(),
             format!("localhost:{}", receiver.port()),
+            format!("localhost:{}", api.port()),
         ];
         let all: Vec<String> = own
             .into_iter()
@@ -211,7 +213,9 @@ mod tests {
     #[test]
     fn the_receiver_may_always_be_sent_to() {
         let cli = parse(&["--allow-target", "127.0.0.1:7"]);
-        let targets = cli.allowed_targets("127.0.0.1:9090".parse().unwrap());
-        assert_eq!(targets, "127.0.0.1:9090,localhost:9090,127.0.0.1:7");
+        let at = |address: &str| address.parse().unwrap();
+        let targets = cli.allowed_targets(at("127.0.0.1:9090"), at("127.0.0.1:8000"));
+        let all = "127.0.0.1:9090,localhost:9090,localhost:8000,127.0.0.1:7";
+        assert_eq!(targets, all);
     }
 }

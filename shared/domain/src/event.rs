@@ -35,6 +35,10 @@ pub struct EventDraft {
     /// Whose event, for callers that speak for all tenants.
     #[serde(default)]
     pub tenant: Option<TenantId>,
+    /// The key that the `Idempotency-Key` header is for a single event: in a batch each can have
+    /// its own.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
 }
 
 /// An event that was accepted.
@@ -86,11 +90,19 @@ impl EventDraft {
         if !self.id.as_ref().is_none_or(alias_holds) {
             return Err(Invalid::new("id", "must be 1 to 255 bytes of text"));
         }
+        let key_holds = |key: &String| {
+            (1..=255).contains(&key.len()) && key.bytes().all(|b| (0x20..0x7f).contains(&b))
+        };
+        if !self.idempotency_key.as_ref().is_none_or(key_holds) {
+            let rule = "must be 1 to 255 printable ASCII characters";
+            return Err(Invalid::new("idempotency_key", rule));
+        }
         Ok(CheckedDraft {
             event_type,
             payload: storable(self.payload),
             alias: self.id,
             tenant: self.tenant,
+            idempotency_key: self.idempotency_key,
         })
     }
 }
@@ -106,6 +118,8 @@ pub struct CheckedDraft {
     pub alias: Option<String>,
     /// Whose event.
     pub tenant: Option<TenantId>,
+    /// The event's own idempotency key.
+    pub idempotency_key: Option<String>,
 }
 
 /// A payload that is looked into at most once, and only if anybody asks.
@@ -178,6 +192,7 @@ mod tests {
                 event_type: "a".into(),
                 payload: RawValue::from_string(text).unwrap(),
                 tenant: None,
+                idempotency_key: None,
             };
             draft.check().map_err(|invalid| invalid.field)
         };

@@ -54,6 +54,7 @@ fn checked(event_type: String, payload: Box<RawValue>) -> Result<CheckedDraft, I
         event_type,
         payload,
         tenant: None,
+        idempotency_key: None,
     };
     draft.check()
 }

@@ -26,6 +26,7 @@ fn event_draft() -> Value {
             },
             "id": { "type": "string", "minLength": 1, "maxLength": 255, "description": "Your own id; it serves as idempotency key" },
             "tenant": { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" },
+            "idempotency_key": { "type": "string", "pattern": "^[ -~]{1,255}$", "description": "As the header, for each event of a batch" },
         },
     })
 }

@@ -14,13 +14,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::announce::Addresses;
 use crate::clock;
 use crate::console::Console;
-use crate::http::{Answer, BodyError, body, message};
+use crate::http::{Answer, BodyError, Client, body, message};
 use crate::lambda::{Host, Outcome, PAYLOAD_LIMIT, random_id};
 use crate::template::{Api, Plan};
 use event::Surroundings;
@@ -29,6 +31,10 @@ use throttle::Throttles;
 
 /// The longest body.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
+
+/// A path of the receiver that the API's address has too: one of the documents this product was
+/// wished for in registers it there.
+const TEST_WEBHOOK: &str = "/test/webhook";
 
 /// How long a function may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -46,12 +52,14 @@ struct Shared {
     api: Api,
     throttles: Throttles,
     surroundings: Surroundings,
+    receiver: SocketAddr,
+    client: Client,
     console: Console,
 }
 
 impl Gateway {
-    /// The API that the plan declares, called by `authority`.
-    pub fn new(plan: &Plan, account: &str, authority: &str, host: Host, console: Console) -> Self {
+    /// The API that the plan declares.
+    pub fn new(plan: &Plan, account: &str, at: &Addresses, host: Host, console: Console) -> Self {
         let mut routes = Routes::default();
         for function in &plan.functions {
             for route in &function.routes {
@@ -68,8 +76,10 @@ impl Gateway {
                 api,
                 surroundings: Surroundings {
                     account: account.to_owned(),
-                    domain: authority.to_owned(),
+                    domain: at.api.to_string(),
                 },
+                receiver: at.receiver,
+                client: crate::http::client(),
                 console,
             }),
         }
@@ -86,6 +96,9 @@ impl Gateway {
 
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
         let (parts, incoming) = request.into_parts();
+        if parts.uri.path() == TEST_WEBHOOK {
+            return self.pass_on(parts, incoming).await;
+        }
         let cors = self.shared.api.cors.as_ref();
         if let Some(answer) = cors.and_then(|c| cors::preflight(c, &parts.method, &parts.headers)) {
             return answer;
@@ -145,6 +158,23 @@ impl Gateway {
             return Err(too_large());
         }
         Ok((matched.function.to_owned(), event))
+    }
+
+    /// To the receiver, as it came.
+    async fn pass_on(&self, mut parts: Parts, incoming: Incoming) -> Answer {
+        let failed = || message(StatusCode::BAD_GATEWAY, "Bad Gateway");
+        let Ok(body) = body(incoming, BODY_LIMIT).await else {
+            return message(StatusCode::BAD_REQUEST, "Bad Request");
+        };
+        let Ok(uri) = format!("http://{}{TEST_WEBHOOK}", self.shared.receiver).parse() else {
+            return failed();
+        };
+        parts.uri = uri;
+        let request = Request::from_parts(parts, Full::new(body));
+        match self.shared.client.request(request).await {
+            Ok(answer) => message(answer.status(), "passed on to the receiver"),
+            Err(_) => failed(),
+        }
     }
 
     async fn ask(&self, function: &str, event: Bytes) -> Answer {

@@ -22,7 +22,8 @@
 //! | `/reset` | half a one, then the connection is closed |
 //! | `/switch/{name}` | 200, or what `PUT /_control/switch/{name} {"status":500}` has set |
 //!
-//! Each path takes a name behind it: `/success/alice`. To look and to steer:
+//! Each path takes a name behind it: `/success/alice`; `/webhook/success` and so on are the same,
+//! and `/test/webhook` is `/success`. To look and to steer:
 //!
 //! | call | |
 //! | --- | --- |

@@ -204,7 +204,7 @@ impl System {
         let gateway = Gateway::new(
             plan,
             ACCOUNT,
-            &self.addresses.api.to_string(),
+            &self.addresses,
             self.host.clone(),
             self.console.clone(),
         );

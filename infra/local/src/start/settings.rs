@@ -90,7 +90,7 @@ pub(super) fn read_template(cli: &Cli, path: &Path, at: &Addresses) -> Result<Pl
     let local_defaults = [
         ("Auth", "off".to_owned()),
         ("Architecture", architecture().to_owned()),
-        ("AllowedTargets", cli.allowed_targets(at.receiver)),
+        ("AllowedTargets", cli.allowed_targets(at.receiver, at.api)),
     ];
     let setting = Setting {
         region: REGION.to_owned(),
