@@ -10,7 +10,7 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use hookpost_adapters::api::{Call, Problem, Reply};
 use hookpost_adapters::auth::{Caller, Door, Needs};
 use hookpost_domain::ports::World;
-use hookpost_management::Management;
+use hookpost_management::{Format, Management};
 use serde_json::json;
 
 use routes::{Access, Found, Op};
@@ -132,12 +132,28 @@ impl<W: World> Admin<W> {
             }
             Op::GetEvent => Reply::json(200, &services.get_event(caller, id).await?),
             Op::GetDelivery => Reply::json(200, &services.get_delivery(caller, id).await?),
+            Op::ListDeliveries => {
+                let listed = services.list_deliveries(caller, call.query_as()?).await?;
+                Reply::json(200, &listed)
+            }
+            Op::ExportDeliveries => self.export(admitted).await?,
+            Op::RetryDelivery => {
+                let order = call.json_or_default()?;
+                Reply::json(202, &services.retry_delivery(caller, id, order).await?)
+            }
+            Op::CancelDelivery => Reply::json(200, &services.cancel_delivery(caller, id).await?),
+            Op::DeleteDelivery => {
+                services.delete_delivery(caller, id).await?;
+                Reply::empty()
+            }
+            Op::EventStatus => {
+                Reply::json(200, &services.event_status(caller, call.query_as()?).await?)
+            }
             Op::ListDeadLetters => {
                 let listed = services.list_dead_letters(caller, call.query_as()?).await?;
                 Reply::json(200, &listed)
             }
             Op::GetDeadLetter => Reply::json(200, &services.get_dead_letter(caller, id).await?),
-            Op::GetReplay => Reply::json(200, &services.get_replay(caller, id).await?.shown()),
             Op::Statistics(what) => self.statistics(what, admitted).await?,
             Op::ListKeys => Reply::json(200, &services.list_keys(caller, call.query_as()?).await?),
             Op::CreateKey => {
@@ -156,6 +172,18 @@ impl<W: World> Admin<W> {
             Op::ListAudit => {
                 Reply::json(200, &services.list_audit(caller, call.query_as()?).await?)
             }
+            Op::ResolveDeadLetter => {
+                let order = call.json_or_default()?;
+                let resolved = services.resolve_dead_letter(caller, id, order).await?;
+                Reply::json(200, &resolved)
+            }
+            Op::DeleteDeadLetter => {
+                services.delete_dead_letter(caller, id).await?;
+                Reply::empty()
+            }
+            Op::GetReplay | Op::GetJob => Reply::json(200, &services.get_job(caller, id).await?),
+            Op::ListJobs => Reply::json(200, &services.list_jobs(caller, call.query_as()?).await?),
+            Op::CancelJob => Reply::json(200, &services.cancel_job(caller, id).await?),
             Op::Health => health(),
             Op::OpenApi => Reply::document("application/json", openapi::text().to_owned())
                 .with_header("cache-control", "public, max-age=300"),
@@ -164,6 +192,31 @@ impl<W: World> Admin<W> {
             Op::Elsewhere(_) => {
                 let detail = "this function does not serve this call";
                 return Err(Problem::not_found(detail));
+            }
+        })
+    }
+}
+
+impl<W: World> Admin<W> {
+    async fn export(&self, admitted: &Admitted<'_>) -> Result<Reply, Problem> {
+        let call = admitted.call;
+        let format = call
+            .query("format")
+            .map_or(Ok(Format::default()), str::parse)?;
+        let query = call.query_without("format")?;
+        let part = self
+            .services
+            .export_deliveries(&admitted.caller, format, query)
+            .await?;
+        let reply = Reply::document(format.content_type(), part.body);
+        Ok(match part.next {
+            None => reply,
+            Some(next) => {
+                let query = call.query_with("after", &next);
+                let link = format!("</api/v1/deliveries/export?{query}>; rel=\"next\"");
+                reply
+                    .with_header("link", link)
+                    .with_header("x-next-after", next)
             }
         })
     }

@@ -36,8 +36,16 @@ pub(crate) enum Op {
     PreviewRequest,
     GetEvent,
     GetDelivery,
+    ListDeliveries,
+    ExportDeliveries,
+    RetryDelivery,
+    CancelDelivery,
+    DeleteDelivery,
+    EventStatus,
     ListDeadLetters,
     GetDeadLetter,
+    ResolveDeadLetter,
+    DeleteDeadLetter,
     GetReplay,
     Statistics(Statistics),
     ListKeys,
@@ -46,6 +54,9 @@ pub(crate) enum Op {
     RevokeKey,
     CreateToken,
     ListAudit,
+    ListJobs,
+    GetJob,
+    CancelJob,
     Health,
     OpenApi,
     Docs,
@@ -73,6 +84,7 @@ pub(crate) enum Elsewhere {
     PostEvent,
     PostBatch,
     PostReplay,
+    PostJob,
     ReplayOne,
 }
 
@@ -119,10 +131,18 @@ pub(crate) const ROUTES: &[Route] = &[
     // A preview is signed: whoever sees it could send it.
     route("POST", "/endpoints/{id}/preview", MANAGE, Op::PreviewRequest),
 
+    route("GET", "/deliveries", READ, Op::ListDeliveries),
+    route("GET", "/deliveries/export", READ, Op::ExportDeliveries),
     route("GET", "/deliveries/{id}", READ, Op::GetDelivery),
+    route("DELETE", "/deliveries/{id}", MANAGE, Op::DeleteDelivery),
+    route("POST", "/deliveries/{id}/retry", MANAGE, Op::RetryDelivery),
+    route("POST", "/deliveries/{id}/cancel", MANAGE, Op::CancelDelivery),
+    route("GET", "/status", READ, Op::EventStatus),
 
     route("GET", "/dead-letters", READ, Op::ListDeadLetters),
     route("GET", "/dead-letters/{id}", READ, Op::GetDeadLetter),
+    route("DELETE", "/dead-letters/{id}", MANAGE, Op::DeleteDeadLetter),
+    route("POST", "/dead-letters/{id}/resolve", MANAGE, Op::ResolveDeadLetter),
     route("POST", "/dead-letters/{id}/replay", MANAGE, Op::Elsewhere(Elsewhere::ReplayOne)),
 
     route("POST", "/replays", MANAGE, Op::Elsewhere(Elsewhere::PostReplay)),
@@ -132,6 +152,10 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/stats/criteria", READ, Op::Statistics(Statistics::Criteria)),
     route("GET", "/metrics", READ, Op::Statistics(Statistics::Metrics)),
     route("GET", "/metrics/prometheus", READ, Op::Statistics(Statistics::Prometheus)),
+    route("POST", "/jobs", MANAGE, Op::Elsewhere(Elsewhere::PostJob)),
+    route("GET", "/jobs", READ, Op::ListJobs),
+    route("GET", "/jobs/{id}", READ, Op::GetJob),
+    route("POST", "/jobs/{id}/cancel", MANAGE, Op::CancelJob),
 
     route("GET", "/api-keys", ADMIN, Op::ListKeys),
     route("POST", "/api-keys", ADMIN, Op::CreateKey),
@@ -152,6 +176,7 @@ pub(crate) const ROOT: &[&str] = &["health", "openapi.json", "docs", "metrics"];
 /// like the left side is read as if it began like the right one. The first that fits counts.
 pub(crate) const ALIASES: &[(&str, &str)] = &[
     ("subscribers-health", "endpoints/health"),
+    ("webhooks/status", "status"),
     ("webhooks", "endpoints"),
     ("subscribers", "endpoints"),
     ("dlq", "dead-letters"),
@@ -301,6 +326,11 @@ mod tests {
         assert_eq!(
             op("GET", "/api/v1/subscribers-health"),
             Some(Op::Statistics(Statistics::HealthOfAll))
+        );
+        assert_eq!(op("GET", "/webhooks/status"), Some(Op::EventStatus));
+        assert_eq!(
+            op("GET", "/api/v1/deliveries/export"),
+            Some(Op::ExportDeliveries)
         );
         assert_eq!(op("GET", "/endpoints"), None);
         assert_eq!(op("GET", "/webhooksx"), None);

@@ -11,7 +11,7 @@ use hookpost_domain::Timestamp;
 use hookpost_domain::breaker::{Breaker, Gate, Health, Slot};
 use hookpost_domain::carrier::{Carrier, Exhausted, Message, Poison, VERSION};
 use hookpost_domain::counters::Counters;
-use hookpost_domain::delivery::{Attempt, DeadReason, Delivery};
+use hookpost_domain::delivery::{Attempt, DeadReason, Delivery, Status};
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::outcome::{self, Arrival, Patience, Settled, Step};
 use hookpost_domain::ports::{Error, Transport, World, Write};
@@ -149,7 +149,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                     return Ok(Verdict::Keep);
                 }
                 Arrival::Unburied(delivery) => {
-                    self.bury(carrier, &delivery, None).await?;
+                    self.bury(carrier, &delivery, None, received).await?;
                     return Ok(Verdict::Done);
                 }
             };
@@ -376,7 +376,8 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 Ok(Verdict::Keep)
             }
             Step::Exhaust => {
-                self.bury(carrier, &settled.delivery, payload).await?;
+                self.bury(carrier, &settled.delivery, payload, received)
+                    .await?;
                 Ok(Verdict::Done)
             }
         }
@@ -388,6 +389,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         carrier: &Carrier,
         delivery: &Delivery,
         payload: Option<&RawValue>,
+        received: &Received,
     ) -> Result<(), Error> {
         let page = self.book.page(&carrier.tenant, &delivery.id.endpoint);
         let known = page
@@ -405,9 +407,19 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         let payload = payload
             .map(ToOwned::to_owned)
             .or_else(|| carrier.payload.clone());
+        let is_all_there_is = matches!(
+            delivery.status,
+            Status::Dead {
+                reason: DeadReason::EventMissing,
+                ..
+            }
+        );
+        let message = is_all_there_is.then(|| received.body.clone());
         let body = |now| {
             let retention = self.settings.dlq_retention;
-            let last_word = Exhausted::of(delivery, url.clone(), payload.clone(), retention, now);
+            let mut last_word =
+                Exhausted::of(delivery, url.clone(), payload.clone(), retention, now);
+            last_word.message.clone_from(&message);
             serde_json::to_string(&last_word).unwrap_or_default()
         };
         self.queues.bury(body).await

@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::future::join_all;
+use hookpost_adapters::actions;
 use hookpost_domain::Timestamp;
-use hookpost_domain::carrier::{Carrier, Exhausted, LastWord};
+use hookpost_domain::action::{Action, Asked};
+use hookpost_domain::carrier::{Exhausted, LastWord};
 use hookpost_domain::delivery::Status;
 use hookpost_domain::endpoint::EndpointState;
 use hookpost_domain::ports::{Deliveries, DeliveryQueue, Error, Outgoing, World, Write};
 
 use crate::Replay;
-use crate::cycle::Begun;
 
 /// What becomes of a message.
 enum Verdict {
@@ -131,6 +132,11 @@ impl<W: World> Replay<W> {
             tracing::info!(delivery.id = %delivery.id, status = delivery.status_name(), "a redriven message came too late");
             return Ok(Verdict::Done);
         }
+        if delivery.resolution.is_some() {
+            // Somebody has dealt with it: a redrive of everything does not mean it.
+            tracing::info!(delivery.id = %delivery.id, "a redriven message is dropped: its dead letter is resolved");
+            return Ok(Verdict::Done);
+        }
         let endpoint = self
             .store
             .endpoint_config(&delivery.tenant, &delivery.id.endpoint)
@@ -148,18 +154,14 @@ impl<W: World> Replay<W> {
             return self.refuse(message).await;
         }
         let now = self.world.now();
-        let next = match self.begin_cycle(delivery, now).await? {
-            Begun::Fresh(next) => next,
-            Begun::Overtaken(delivery) => {
-                tracing::info!(delivery.id = %delivery.id, "somebody else was faster");
-                return Ok(Verdict::Done);
-            }
-        };
-        let carrier = Carrier::pointing(&next, now);
-        self.queues
-            .send(vec![(Outgoing::Deliver(Box::new(carrier)), Duration::ZERO)])
-            .await?;
-        tracing::info!(delivery.id = %next.id, cycle = next.cycle, "redriven from the dead-letter queue");
+        let asked = Asked::of(Action::Replay);
+        let acted = actions::act(&self.store, &asked, delivery, now, now).await?;
+        if let Some(message) = acted.message(now) {
+            self.queues.send(vec![message]).await?;
+            tracing::info!(delivery.id = %exhausted.delivery_id, "redriven from the dead-letter queue");
+        } else {
+            tracing::info!(delivery.id = %exhausted.delivery_id, "somebody else was faster");
+        }
         Ok(Verdict::Done)
     }
 }

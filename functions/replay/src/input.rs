@@ -2,31 +2,40 @@
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use aws_lambda_events::sqs::SqsEvent;
-use hookpost_domain::replay::ReplayFilter;
+use hookpost_domain::action::Action;
+use hookpost_domain::delivery::DeliveryFilter;
 use hookpost_domain::{Invalid, TenantId, ports};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Dead letters a second that go back unless somebody says otherwise.
+/// Deliveries a second that are sent unless somebody says otherwise.
 const DEFAULT_RATE: u32 = 50;
-/// Most dead letters a second.
+/// Records a second that are changed where nothing is sent.
+const DEFAULT_WRITE_RATE: u32 = 500;
+/// Most deliveries a second.
 const MAX_RATE: u32 = 10_000;
+/// The longest note, in bytes.
+const MAX_NOTE_BYTES: usize = 1024;
 
 /// What a payload is.
 #[derive(Debug)]
 pub(crate) enum Input {
     Http(Box<ApiGatewayV2httpRequest>),
     Exhausted(SqsEvent),
-    Replay(Order),
+    Replay(Box<Order>),
     Resume,
 }
 
-/// A replay as somebody orders it.
+/// A job as somebody orders it: a replay, unless it says what else.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Order {
     #[serde(default)]
-    pub(crate) filter: ReplayFilter,
+    pub(crate) action: Option<Action>,
+    #[serde(default)]
+    pub(crate) note: String,
+    #[serde(default)]
+    pub(crate) filter: DeliveryFilter,
     #[serde(default)]
     pub(crate) tenant: Option<TenantId>,
     #[serde(default)]
@@ -36,11 +45,24 @@ pub(crate) struct Order {
 }
 
 impl Order {
+    pub(crate) fn action(&self) -> Action {
+        self.action.unwrap_or(Action::Replay)
+    }
+
     /// # Errors
     /// The field that breaks its rule.
     pub(crate) fn check(&self) -> Result<u32, Invalid> {
-        self.filter.check()?;
-        let rate = self.rate_per_second.unwrap_or(DEFAULT_RATE);
+        let action = self.action();
+        action.check(&self.filter)?;
+        if self.note.len() > MAX_NOTE_BYTES {
+            return Err(Invalid::new("note", "must be at most 1024 bytes"));
+        }
+        let default = if action.sends() {
+            DEFAULT_RATE
+        } else {
+            DEFAULT_WRITE_RATE
+        };
+        let rate = self.rate_per_second.unwrap_or(default);
         if !(1..=MAX_RATE).contains(&rate) {
             return Err(Invalid::new(
                 "rate_per_second",
@@ -80,7 +102,7 @@ impl Input {
         } else if let Some(order) = payload.get_mut("replay") {
             let order: Order = serde_json::from_value(order.take())?;
             order.check()?;
-            Ok(Self::Replay(order))
+            Ok(Self::Replay(Box::new(order)))
         } else if payload.get("resume").is_some() {
             Ok(Self::Resume)
         } else {
@@ -120,6 +142,37 @@ mod tests {
         ] {
             let error = read(payload).unwrap_err();
             assert!(error.contains(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_action_goes_with_what_it_can_be_done_to() {
+        for (order, told) in [
+            (json!({"action": "cancel", "filter": {"all": true}}), None),
+            (
+                json!({"action": "delete", "filter": {"status": "delivered"}}),
+                None,
+            ),
+            (
+                json!({"action": "cancel", "filter": {"status": "dead"}}),
+                Some("filter.status"),
+            ),
+            (
+                json!({"action": "burn", "filter": {"all": true}}),
+                Some("unknown variant"),
+            ),
+            (
+                json!({"action": "resolve", "filter": {"resolved": true}}),
+                Some("filter.resolved"),
+            ),
+        ] {
+            let read = Input::read(json!({ "replay": order }));
+            let error = read.err().map(|error| error.to_string());
+            match (error, told) {
+                (None, None) => {}
+                (Some(error), Some(told)) => assert!(error.contains(told), "{error}"),
+                other => panic!("{other:?}"),
+            }
         }
     }
 }

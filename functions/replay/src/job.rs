@@ -1,7 +1,7 @@
-//! Replays by filter, as stored jobs: a paced replay outlives any invocation.
+//! What is to be done to many deliveries, as stored jobs: a paced one outlives any invocation.
 //!
-//! A job goes through the tenant's dead letters shard by shard, oldest event first, and notes how
-//! far it has got after every page, in the order of the index. What it puts back leaves the dead
+//! A job goes through what can be meant part by part and shard by shard, and notes how far it has
+//! got after every page, in the order in which that is found. What it puts back leaves the dead
 //! letters; what dies again has died after the job was asked for, and is not meant. One instance at
 //! a time works on a job, by lease. What goes wrong is logged, and tried again by the next resume.
 
@@ -10,21 +10,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use hookpost_adapters::table::ReplayJob;
+use hookpost_adapters::actions::{self, Acted};
+use hookpost_adapters::table::Job;
 use hookpost_adapters::world::random_bytes;
-use hookpost_domain::carrier::Carrier;
-use hookpost_domain::delivery::Delivery;
-use hookpost_domain::ids::DELIVERY_SHARDS;
-use hookpost_domain::ports::{DeliveryQueue, Error, Outgoing, World, Write};
+use hookpost_domain::action::Asked;
+use hookpost_domain::delivery::Only;
+use hookpost_domain::ports::{DeliveryQueue, Error, World, Write};
 use hookpost_domain::{DeliveryId, EventId, TenantId, Timestamp};
 
 use crate::Replay;
-use crate::cycle::Begun;
+use crate::finding::{Page, shards};
 use crate::input::{Order, Unreadable};
 use crate::pace::{self, Fate, Pace, Step};
 
-/// Dead letters read at once.
-const PAGE: usize = 100;
 /// Records written at once.
 const WRITES: usize = 16;
 /// How long a lease holds without a sign of life.
@@ -39,35 +37,41 @@ impl<W: World> Replay<W> {
         &self,
         order: Order,
         tenant: TenantId,
+        by: &str,
         stop_at: Timestamp,
-    ) -> Result<ReplayJob, Unreadable> {
+    ) -> Result<Job, Unreadable> {
         let rate_per_second = order.check()?;
         let now = self.world.now();
-        let mut job = ReplayJob {
-            id: format!("rpl_{}", EventId::generate(now, random_bytes())),
+        let mut job = Job {
+            id: format!("job_{}", EventId::generate(now, random_bytes())),
             tenant,
+            action: order.action(),
+            by: by.to_owned(),
+            note: order.note,
             filter: order.filter,
             dry_run: order.dry_run,
             rate_per_second,
             created_at: now,
             finished_at: None,
+            cancelled_at: None,
             examined: 0,
             matched: 0,
-            replayed: 0,
+            done: 0,
+            pass: 0,
             shard: 0,
             after: None,
             next_micros: 0,
             leased_until: now.after(LEASE),
             version: 1,
         };
-        self.store.store_replay_job(&job, 0).await?;
+        self.store.store_job(&job, 0).await?;
         self.run(&mut job, stop_at).await;
         Ok(job)
     }
 
     /// Goes on with every job that nobody works on. How many there were.
     pub(crate) async fn resume_jobs(&self, stop_at: Timestamp) -> Result<usize, Error> {
-        let mut jobs = self.store.open_replay_jobs().await?;
+        let mut jobs = self.store.open_jobs().await?;
         if !jobs.is_empty() {
             // Each is the first at times: one that takes all the time must not do so for ever.
             let first = self.world.token() % jobs.len() as u64;
@@ -81,7 +85,7 @@ impl<W: World> Replay<W> {
             match self.resume_job(&tenant, &id, stop_at).await {
                 Ok(was_free) => resumed += usize::from(was_free),
                 Err(error) => {
-                    tracing::error!(replay.id = id, %tenant, %error, cause = ?error.source, "a replay was not resumed");
+                    tracing::error!(job.id = id, %tenant, %error, cause = ?error.source, "a job was not resumed");
                 }
             }
         }
@@ -96,14 +100,14 @@ impl<W: World> Replay<W> {
         stop_at: Timestamp,
     ) -> Result<bool, Error> {
         let now = self.world.now();
-        let Some(mut job) = self.store.replay_job(tenant, id).await? else {
+        let Some(mut job) = self.store.job(tenant, id).await? else {
             if should_be_stored(id, now) {
-                self.store.close_replay_job(tenant, id).await?;
+                self.store.close_job(tenant, id).await?;
             }
             return Ok(false);
         };
-        if job.finished_at.is_some() {
-            self.store.close_replay_job(tenant, id).await?;
+        if job.is_over() {
+            self.store.close_job(tenant, id).await?;
             return Ok(false);
         }
         if now < job.leased_until {
@@ -117,94 +121,68 @@ impl<W: World> Replay<W> {
         Ok(is_ours)
     }
 
-    async fn run(&self, job: &mut ReplayJob, stop_at: Timestamp) {
+    async fn run(&self, job: &mut Job, stop_at: Timestamp) {
         let Err(error) = self.work(job, stop_at).await else {
             return;
         };
-        tracing::error!(replay.id = job.id, tenant = %job.tenant, %error, cause = ?error.source, "a replay was interrupted; it goes on within minutes");
+        tracing::error!(job.id = job.id, tenant = %job.tenant, %error, cause = ?error.source, "a job was interrupted; it goes on within minutes");
         // What was done is done: neither counts nor pace begin again.
         if let Err(error) = self.pause(job).await {
-            tracing::error!(replay.id = job.id, %error, cause = ?error.source, "nor is it noted how far it got");
+            tracing::error!(job.id = job.id, %error, cause = ?error.source, "nor is it noted how far it got");
         }
     }
 
-    async fn work(&self, job: &mut ReplayJob, stop_at: Timestamp) -> Result<(), Error> {
-        while job.shard < DELIVERY_SHARDS {
+    async fn work(&self, job: &mut Job, stop_at: Timestamp) -> Result<(), Error> {
+        while let Some(pass) = job.current() {
             if self.world.now() >= stop_at {
                 return self.pause(job).await;
             }
-            let (ids, next) = self.page(job).await?;
-            match self.replay_page(job, &ids, stop_at).await? {
+            let page = self.page(job, &pass.way).await?;
+            match self.work_page(job, &page, pass.only, stop_at).await? {
                 Pace::Spent => return self.pause(job).await,
                 Pace::On => {
-                    job.shard += u8::from(next.is_none());
-                    job.after = next;
+                    if page.next.is_none() {
+                        job.shard += 1;
+                        if job.shard >= shards(&pass.way) {
+                            job.shard = 0;
+                            job.pass += 1;
+                        }
+                    }
+                    job.after = page.next;
                 }
             }
             job.leased_until = self.world.now().after(LEASE);
-            if job.shard < DELIVERY_SHARDS && !self.save(job).await? {
+            if job.current().is_some() && !self.save(job).await? {
                 return Ok(());
             }
         }
         job.finished_at = Some(self.world.now());
         self.save(job).await?;
-        tracing::info!(replay.id = job.id, tenant = %job.tenant, job.matched, job.replayed, job.dry_run, "replay finished");
+        tracing::info!(job.id = job.id, tenant = %job.tenant, action = job.action.as_str(), job.matched, job.done, job.dry_run, "job finished");
         Ok(())
     }
 
-    /// The next dead letters to look at, in the order they have there, and where to go on in this
-    /// shard.
-    async fn page(&self, job: &ReplayJob) -> Result<(Vec<DeliveryId>, Option<DeliveryId>), Error> {
-        if !job.filter.delivery_ids.is_empty() {
-            let of_shard = |id: &&DeliveryId| id.event.delivery_shard() == job.shard;
-            let mut ids: Vec<_> = job
-                .filter
-                .delivery_ids
-                .iter()
-                .filter(of_shard)
-                .cloned()
-                .collect();
-            ids.sort();
-            ids.dedup();
-            ids.retain(|id| job.after.as_ref().is_none_or(|after| id > after));
-            return Ok((ids, None));
-        }
-        let range = (job.filter.from, job.filter.to);
-        let limit = i32::try_from(PAGE).unwrap_or(i32::MAX);
-        let page = self
-            .store
-            .by_status(
-                &job.tenant,
-                "dead",
-                job.shard,
-                job.after.as_ref(),
-                range,
-                false,
-                limit,
-            )
-            .await?;
-        Ok((page.ids, page.next))
-    }
-
     /// Deals with a page of ids in its order; `Spent` if it was left early.
-    async fn replay_page(
+    async fn work_page(
         &self,
-        job: &mut ReplayJob,
-        ids: &[DeliveryId],
+        job: &mut Job,
+        page: &Page,
+        only: Only,
         stop_at: Timestamp,
     ) -> Result<Pace, Error> {
-        let found = self.store.deliveries(ids).await?;
-        let found: HashMap<_, _> = found
-            .into_iter()
-            .map(|delivery| (delivery.id.clone(), delivery))
+        let found: HashMap<_, _> = page
+            .found
+            .iter()
+            .map(|delivery| (delivery.id.clone(), delivery.clone()))
             .collect();
         let now = self.world.now();
-        let (steps, mut pace) = pace::plan(job, ids, found, now);
+        let (steps, mut pace) = pace::plan(job, &page.ids, found, only, now);
+        let asked = &job.asked();
         let stop = AtomicBool::new(false);
         let fates: Vec<(DeliveryId, Fate)> = stream::iter(steps)
             .map(|(id, step)| {
                 let stop = &stop;
-                async move { (id, self.take(step, now, stop_at, stop).await) }
+                async move { (id, self.take(asked, step, now, stop_at, stop).await) }
             })
             .buffered(WRITES)
             .collect()
@@ -219,7 +197,7 @@ impl<W: World> Replay<W> {
         };
         if let Some(error) = sum.error {
             if let Err(error) = sent {
-                tracing::error!(replay.id = job.id, %error, cause = ?error.source, "what was put back is not sent yet");
+                tracing::error!(job.id = job.id, %error, cause = ?error.source, "what was put back is not sent yet");
             }
             return Err(error);
         }
@@ -233,6 +211,7 @@ impl<W: World> Replay<W> {
     /// Carries out a step, unless time is over or one before it has failed.
     async fn take(
         &self,
+        asked: &Asked,
         step: Step,
         now: Timestamp,
         stop_at: Timestamp,
@@ -241,22 +220,29 @@ impl<W: World> Replay<W> {
         let (delivery, due_micros) = match step {
             Step::Pass => return Fate::Passed,
             Step::Count => return Fate::Counted,
-            Step::PutBack {
+            Step::Act {
                 delivery,
                 due_micros,
             } => (delivery, due_micros),
         };
-        if stop.load(Ordering::Relaxed) || self.world.now() >= stop_at {
+        let due = pace::time(due_micros);
+        if !asked.action.sends() && due < stop_at {
+            // A message waits for its time in the queue; what sends none is waited for here.
+            tokio::time::sleep(due.since(self.world.now())).await;
+        }
+        let is_early = !asked.action.sends() && due >= stop_at;
+        if is_early || stop.load(Ordering::Relaxed) || self.world.now() >= stop_at {
             stop.store(true, Ordering::Relaxed);
             return Fate::Left;
         }
-        match self.put_back(&delivery, pace::time(due_micros), now).await {
-            Ok(Some(message)) => Fate::PutBack {
-                message,
+        let id = delivery.id.clone();
+        match actions::act(&self.store, asked, *delivery, due, now).await {
+            Ok(acted @ (Acted::Send(..) | Acted::Kept(_))) => Fate::Done {
+                message: acted.message(now),
                 due_micros,
             },
-            Ok(None) => {
-                tracing::info!(delivery.id = %delivery.id, "somebody else was faster");
+            Ok(Acted::Already(_) | Acted::Refused(..) | Acted::Gone) => {
+                tracing::info!(delivery.id = %id, "there was nothing to do, or somebody else was faster");
                 Fate::Counted
             }
             Err(error) => {
@@ -266,41 +252,40 @@ impl<W: World> Replay<W> {
         }
     }
 
-    async fn put_back(
-        &self,
-        delivery: &Delivery,
-        due: Timestamp,
-        now: Timestamp,
-    ) -> Result<Option<(Outgoing, Duration)>, Error> {
-        let Begun::Fresh(next) = self.begin_cycle(delivery.clone(), due).await? else {
-            return Ok(None);
-        };
-        let carrier = Carrier::pointing(&next, now);
-        let message = Outgoing::Deliver(Box::new(carrier));
-        Ok(Some((message, due.since(now))))
-    }
-
-    async fn pause(&self, job: &mut ReplayJob) -> Result<(), Error> {
+    async fn pause(&self, job: &mut Job) -> Result<(), Error> {
         job.leased_until = self.world.now();
         self.save(job).await.map(|_| ())
     }
 
-    /// `false` if another instance has the job.
-    async fn save(&self, job: &mut ReplayJob) -> Result<bool, Error> {
+    /// `false` if another instance has the job, or it has been called off.
+    async fn save(&self, job: &mut Job) -> Result<bool, Error> {
         let over = job.version;
         job.version += 1;
-        let written = self.store.store_replay_job(job, over).await;
-        if written.is_err() {
-            // Perhaps it can be saved later.
-            job.version = over;
+        let written = self.store.store_job(job, over).await;
+        match written {
+            Ok(Write::Won) => Ok(true),
+            Ok(Write::Lost(Some(other))) if other.cancelled_at.is_some() => {
+                // It has been called off meanwhile: what was done until then still counts.
+                let over = other.version;
+                job.cancelled_at = other.cancelled_at;
+                job.finished_at = other.finished_at;
+                job.version = over + 1;
+                self.store.store_job(job, over).await?;
+                Ok(false)
+            }
+            Ok(Write::Lost(_)) => Ok(false),
+            Err(error) => {
+                // Perhaps it can be saved later.
+                job.version = over;
+                Err(error)
+            }
         }
-        Ok(written? == Write::Won)
     }
 }
 
 /// Whether a job with this id, if there ever was one, was stored long ago.
 fn should_be_stored(id: &str, now: Timestamp) -> bool {
-    id.strip_prefix("rpl_")
+    id.strip_prefix("job_")
         .and_then(|id| id.parse::<EventId>().ok())
         .is_some_and(|id| now.since(id.time()) > STORED_WITHIN)
 }
@@ -312,13 +297,13 @@ mod tests {
     #[test]
     fn a_job_that_is_listed_but_missing_may_be_about_to_be_stored() {
         let made = Timestamp::from_millis(1_795_262_400_000);
-        let id = format!("rpl_{}", EventId::generate(made, [1; 10]));
+        let id = format!("job_{}", EventId::generate(made, [1; 10]));
         assert!(!should_be_stored(&id, made));
         assert!(!should_be_stored(&id, made.after(STORED_WITHIN)));
         assert!(should_be_stored(
             &id,
             made.after(STORED_WITHIN + Duration::from_millis(1))
         ));
-        assert!(!should_be_stored("rpl_x", made));
+        assert!(!should_be_stored("job_x", made));
     }
 }

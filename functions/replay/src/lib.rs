@@ -1,11 +1,12 @@
-//! Puts dead letters back, and sees to it that what was given up becomes one.
+//! Puts dead letters back, does what somebody wants done to many deliveries, and sees to it that
+//! what was given up becomes a dead letter.
 //!
 //! Guarantees: a dead letter is replayed by writing its record first, in a new cycle, and then
 //! sending; a message of an older cycle is dropped wherever it turns up, so that no two replays
 //! (from the API, by filter, by the console's redrive) double each other.
 
 mod bury;
-mod cycle;
+mod finding;
 mod http;
 mod input;
 mod job;
@@ -78,13 +79,13 @@ impl<W: World> Replay<W> {
                     .door
                     .begin_for_console("replay", &tenant, request_id, store, config, now);
                 let trail = begun.await?;
-                let started = Box::pin(self.start_job(order, tenant, stop_at)).await;
+                let started = Box::pin(self.start_job(*order, tenant, "console", stop_at)).await;
                 let (status, made) = match &started {
                     Ok(job) => (200, Some(format!("replays/{}", job.id))),
                     Err(_) => (500, None),
                 };
                 trail.end(store, status, made.as_deref()).await;
-                Ok(started?.shown())
+                Ok(started?.shown(self.world.now()))
             }
         }
     }

@@ -1,17 +1,19 @@
-//! The order, the pace and the counts of a replay, without a call to anybody.
+//! The order, the pace and the counts of a job, without a call to anybody.
 //!
 //! What is due when is measured in microseconds: no rate is rounded up.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use hookpost_adapters::table::ReplayJob;
-use hookpost_domain::delivery::Delivery;
+use hookpost_adapters::table::Job;
+use hookpost_domain::delivery::{Delivery, Only, Status};
 use hookpost_domain::ports::{Error, Outgoing};
 use hookpost_domain::{DeliveryId, Timestamp};
 
 /// How far ahead messages are sent, each with its delay: until the next resume, and some.
 const HORIZON: Duration = Duration::from_secs(120);
+/// How long it is waited for the time of what sends nothing: well within a lease.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a page ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +31,11 @@ pub(crate) enum Step {
     Pass,
     /// It is meant, and only counted.
     Count,
-    /// It goes back.
-    PutBack {
+    /// It is done.
+    Act {
         /// Its record.
         delivery: Box<Delivery>,
-        /// When it may be sent.
+        /// When it may be sent, or done if nothing is sent.
         due_micros: u64,
     },
 }
@@ -43,13 +45,13 @@ pub(crate) enum Step {
 pub(crate) enum Fate {
     /// It is not meant.
     Passed,
-    /// It is meant, but was not put back: by us, or at all.
+    /// It is meant, but it was not done: by us, or at all.
     Counted,
     /// Its record is written.
-    PutBack {
+    Done {
         /// What is to be sent, and with which delay.
-        message: (Outgoing, Duration),
-        /// When it may be sent.
+        message: Option<(Outgoing, Duration)>,
+        /// When it may be sent, or was due.
         due_micros: u64,
     },
     /// Its record was not written, or nobody knows.
@@ -74,31 +76,48 @@ pub(crate) fn time(micros: u64) -> Timestamp {
     Timestamp::from_millis(micros / 1000)
 }
 
-fn interval_micros(job: &ReplayJob) -> u64 {
+fn interval_micros(job: &Job) -> u64 {
     1_000_000u64.div_ceil(u64::from(job.rate_per_second).max(1))
+}
+
+/// Whether a pass counts this delivery, or leaves it to another.
+fn counts(only: Only, delivery: &Delivery) -> bool {
+    match only {
+        Only::Any => true,
+        Only::Delivered => matches!(delivery.status, Status::Delivered { .. }),
+        Only::Unwritten => delivery.version == 0,
+    }
 }
 
 /// What to do with each of `ids`, in their order, up to where the rate is spent.
 pub(crate) fn plan(
-    job: &ReplayJob,
+    job: &Job,
     ids: &[DeliveryId],
     mut found: HashMap<DeliveryId, Delivery>,
+    only: Only,
     now: Timestamp,
 ) -> (Vec<(DeliveryId, Step)>, Pace) {
+    let horizon = if job.action.sends() {
+        HORIZON
+    } else {
+        PATIENCE
+    };
     let mut steps = Vec::with_capacity(ids.len());
     let mut next = job.next_micros.max(now.as_millis().saturating_mul(1000));
     for id in ids {
         let meant = found.remove(id).filter(|delivery| {
-            delivery.tenant == job.tenant && job.filter.matches(delivery, job.created_at)
+            delivery.tenant == job.tenant
+                && counts(only, delivery)
+                && job.action.means(delivery, &job.filter, job.created_at)
         });
         let step = match meant {
             None => Step::Pass,
             Some(_) if job.dry_run => Step::Count,
-            Some(_) if time(next).since(now) > HORIZON => return (steps, Pace::Spent),
+            Some(_) if time(next).since(now) > horizon => return (steps, Pace::Spent),
             Some(delivery) => {
                 let due_micros = next;
                 next = next.saturating_add(interval_micros(job));
-                Step::PutBack {
+                Step::Act {
                     delivery: Box::new(delivery),
                     due_micros,
                 }
@@ -110,9 +129,9 @@ pub(crate) fn plan(
 }
 
 /// Counts what was done, and leaves the job behind the last id before which nothing is left over.
-/// What was put back behind that counts as well: it is no dead letter any more when the job comes
-/// there again.
-pub(crate) fn tally(job: &mut ReplayJob, fates: Vec<(DeliveryId, Fate)>) -> Sum {
+/// What was done behind that counts as well: it is not met as it was when the job comes there
+/// again.
+pub(crate) fn tally(job: &mut Job, fates: Vec<(DeliveryId, Fate)>) -> Sum {
     let mut sum = Sum {
         messages: Vec::with_capacity(fates.len()),
         error: None,
@@ -120,15 +139,15 @@ pub(crate) fn tally(job: &mut ReplayJob, fates: Vec<(DeliveryId, Fate)>) -> Sum 
     };
     for (id, fate) in fates {
         match fate {
-            Fate::PutBack {
+            Fate::Done {
                 message,
                 due_micros,
             } => {
                 job.examined += 1;
                 job.matched += 1;
-                job.replayed += 1;
+                job.done += 1;
                 job.next_micros = due_micros.saturating_add(interval_micros(job));
-                sum.messages.push(message);
+                sum.messages.extend(message);
             }
             Fate::Passed | Fate::Counted if sum.complete => {
                 job.examined += 1;
@@ -151,28 +170,33 @@ pub(crate) fn tally(job: &mut ReplayJob, fates: Vec<(DeliveryId, Fate)>) -> Sum 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hookpost_domain::delivery::DeadReason;
-    use hookpost_domain::replay::ReplayFilter;
+    use hookpost_domain::action::Action;
+    use hookpost_domain::delivery::{DeadReason, DeliveryFilter};
     use hookpost_domain::{EventId, TenantId};
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_262_400_000);
     const NOW_MICROS: u64 = 1_795_262_400_000_000;
 
-    fn job(rate_per_second: u32) -> ReplayJob {
-        ReplayJob {
-            id: "rpl_x".to_owned(),
+    fn job(rate_per_second: u32) -> Job {
+        Job {
+            id: "job_x".to_owned(),
             tenant: TenantId::default(),
-            filter: ReplayFilter {
+            action: Action::Replay,
+            by: String::new(),
+            note: String::new(),
+            filter: DeliveryFilter {
                 all: true,
-                ..ReplayFilter::default()
+                ..DeliveryFilter::default()
             },
             dry_run: false,
             rate_per_second,
             created_at: NOW,
             finished_at: None,
+            cancelled_at: None,
             examined: 0,
             matched: 0,
-            replayed: 0,
+            done: 0,
+            pass: 0,
             shard: 0,
             after: None,
             next_micros: 0,
@@ -193,18 +217,18 @@ mod tests {
         (0..count).map(letter).collect()
     }
 
-    fn planned(job: &ReplayJob, letters: &[Delivery]) -> (Vec<(DeliveryId, Step)>, Pace) {
+    fn planned(job: &Job, letters: &[Delivery]) -> (Vec<(DeliveryId, Step)>, Pace) {
         let ids: Vec<_> = letters.iter().map(|letter| letter.id.clone()).collect();
         let found = letters
             .iter()
             .map(|letter| (letter.id.clone(), letter.clone()));
-        plan(job, &ids, found.collect(), NOW)
+        plan(job, &ids, found.collect(), Only::Any, NOW)
     }
 
     fn won(due_micros: u64) -> Fate {
         let message = (Outgoing::Raw(due_micros.to_string()), Duration::ZERO);
-        Fate::PutBack {
-            message,
+        Fate::Done {
+            message: Some(message),
             due_micros,
         }
     }
@@ -218,7 +242,7 @@ mod tests {
 
     fn dues(steps: &[(DeliveryId, Step)]) -> Vec<u64> {
         let due = |(_, step): &(DeliveryId, Step)| match step {
-            Step::PutBack { due_micros, .. } => Some(due_micros - NOW_MICROS),
+            Step::Act { due_micros, .. } => Some(due_micros - NOW_MICROS),
             Step::Pass | Step::Count => None,
         };
         steps.iter().filter_map(due).collect()
@@ -261,7 +285,7 @@ mod tests {
         let ids: Vec<_> = letters.iter().map(|letter| letter.id.clone()).collect();
         let alive = letters[1].replayed(NOW);
         let found = HashMap::from([(alive.id.clone(), alive)]);
-        let (steps, _) = plan(&job(1), &ids, found, NOW);
+        let (steps, _) = plan(&job(1), &ids, found, Only::Any, NOW);
         assert!(steps.iter().all(|(_, step)| *step == Step::Pass));
     }
 
@@ -282,13 +306,13 @@ mod tests {
         assert!(!sum.complete && sum.error.is_some());
         assert_eq!(sum.messages.len(), 2);
         assert_eq!(job.after.as_ref(), Some(&ids[1]));
-        assert_eq!((job.examined, job.matched, job.replayed), (3, 2, 2));
+        assert_eq!((job.examined, job.matched, job.done), (3, 2, 2));
         assert_eq!(job.next_micros, NOW_MICROS + 3000);
         // The rest of the page.
         let fates = [won(NOW_MICROS + 3000), Fate::Passed, Fate::Counted, won(0)];
         let sum = tally(&mut job, ids[2..].iter().cloned().zip(fates).collect());
         assert!(sum.complete && sum.error.is_none());
         assert_eq!(job.after.as_ref(), ids.last());
-        assert_eq!((job.examined, job.matched, job.replayed), (7, 5, 4));
+        assert_eq!((job.examined, job.matched, job.done), (7, 5, 4));
     }
 }

@@ -51,7 +51,8 @@ fn care(delivery: &Delivery, now: Timestamp) -> Care {
         | Status::Dead { .. }
         | Status::Held { .. }
         | Status::Delivered { .. }
-        | Status::Cancelled { .. } => Care::Leave,
+        | Status::Cancelled { .. }
+        | Status::Deleted { .. } => Care::Leave,
     }
 }
 

@@ -36,7 +36,8 @@ impl Change {
             | Status::Held { .. }
             | Status::Dead { .. }
             | Status::Delivered { .. }
-            | Status::Cancelled { .. } => Timestamp::default(),
+            | Status::Cancelled { .. }
+            | Status::Deleted { .. } => Timestamp::default(),
         };
         Self {
             over: before.version,

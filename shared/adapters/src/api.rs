@@ -115,6 +115,38 @@ impl Call {
         serde_path_to_error::deserialize(reader).map_err(|error| misfit(&error))
     }
 
+    /// As [`Self::query_as`], without the parameter of this name.
+    ///
+    /// # Errors
+    /// 422 with the parameter's name for what does not fit.
+    pub fn query_without<T: DeserializeOwned>(&self, name: &str) -> Result<T, Problem> {
+        let pairs = form_urlencoded::parse(self.raw_query.as_bytes());
+        let mut rest = form_urlencoded::Serializer::new(String::new());
+        rest.extend_pairs(pairs.filter(|(other, _)| other != name));
+        let rest = rest.finish();
+        let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(rest.as_bytes()));
+        serde_path_to_error::deserialize(reader).map_err(|error| misfit(&error))
+    }
+
+    /// The query as it came, but with this parameter instead of any of its name.
+    pub fn query_with(&self, name: &str, value: &str) -> String {
+        let pairs = form_urlencoded::parse(self.raw_query.as_bytes());
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(pairs.filter(|(other, _)| other != name));
+        query.append_pair(name, value).finish()
+    }
+
+    /// The body as a JSON object of a known shape, or what stands for none.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, Problem> {
+        if self.body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(T::default());
+        }
+        self.json()
+    }
+
     /// The segments of the path below `/api/v1`, or of the whole path.
     pub fn segments(&self) -> Vec<&str> {
         let path = self.path.strip_prefix("/api/v1").unwrap_or(&self.path);

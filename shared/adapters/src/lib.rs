@@ -3,6 +3,7 @@
 //!
 //! One SDK configuration and one HTTP client serve the whole process.
 
+pub mod actions;
 pub mod api;
 pub mod audit;
 pub mod auth;

@@ -202,6 +202,9 @@ pub struct Exhausted {
     /// The payload, if it was at hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Box<RawValue>>,
+    /// The message as it came, if that is all there is: its event is no longer stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 impl Exhausted {
@@ -235,6 +238,7 @@ impl Exhausted {
                 .cloned()
                 .collect(),
             payload,
+            message: None,
         }
     }
 }

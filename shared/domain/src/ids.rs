@@ -154,6 +154,12 @@ impl EventId {
         Self(Uuid::from_u128(u128::from(time.as_millis()) << 80))
     }
 
+    /// The greatest id before this one: a bound for range reads.
+    #[must_use]
+    pub fn just_before(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
+    }
+
     fn hash(self) -> u8 {
         // The last byte of a UUIDv7 is random.
         let [.., last] = *self.0.as_bytes();

@@ -5,6 +5,7 @@
 //! that way: no runtime, no SDK, no HTTP client, no random numbers.
 
 pub mod access;
+pub mod action;
 pub mod audit;
 pub mod breaker;
 pub mod carrier;
@@ -18,11 +19,11 @@ pub mod ids;
 pub mod invalid;
 pub mod json;
 pub mod matching;
+pub mod merge;
 pub mod outcome;
 pub mod ports;
 pub mod quota;
 pub mod reach;
-pub mod replay;
 pub mod request;
 pub mod retry;
 pub mod retry_after;

@@ -96,7 +96,8 @@ pub fn arrive(record: Option<Delivery>, carrier: &Carrier, now: Timestamp) -> Ar
         | Status::Held { .. }
         | Status::Delivered { .. }
         | Status::Dead { .. }
-        | Status::Cancelled { .. } => Arrival::Stale,
+        | Status::Cancelled { .. }
+        | Status::Deleted { .. } => Arrival::Stale,
     }
 }
 
@@ -321,6 +322,9 @@ pub fn settle(
     match after.ahead {
         Ahead::Clear => wait(&logged, due, None, after.patience.park_after, now),
         Ahead::Probe(at) => wait(&logged, due.max(at), None, MAX_KEEP_BACK, now),
+        // The endpoint has named a time: until then it waits in the table, and only then behind the
+        // breaker, which knows nothing of it.
+        Ahead::Hold if !asked.is_zero() => complete(logged.parked(now.after(asked), None)),
         Ahead::Hold => hold(&logged),
     }
 }

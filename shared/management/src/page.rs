@@ -1,7 +1,7 @@
 //! Lists in pages.
 
 use hookpost_adapters::api::Problem;
-use hookpost_domain::Invalid;
+use hookpost_domain::{DeliveryId, EventId, Invalid, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,6 +18,19 @@ pub struct Page<T> {
     pub data: Vec<T>,
     /// What to pass as `after` for the next page; `null` if this is the last.
     pub next: Option<String>,
+}
+
+/// A page of what was looked for without an index that knows it: it may be short, or empty, though
+/// there is more.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "FoundOf{T}")]
+pub struct Found<T> {
+    /// What was found.
+    pub data: Vec<T>,
+    /// What to pass as `after` to go on; `null` if everything has been looked at.
+    pub next: Option<String>,
+    /// How many were looked at for it.
+    pub scanned: usize,
 }
 
 /// How many items a page is to have.
@@ -37,4 +50,28 @@ pub fn limit(asked: Option<usize>) -> Result<usize, Problem> {
 pub(crate) fn unknown_place() -> Problem {
     let rule = "must be the `next` of a page before";
     Problem::invalid(&Invalid::new("after", rule))
+}
+
+/// Reads a place in a list of deliveries.
+pub(crate) fn read_place(text: &str) -> Result<DeliveryId, Problem> {
+    let last = EventId::floor(Timestamp::from_millis(u64::MAX));
+    text.parse()
+        .ok()
+        .filter(|id: &DeliveryId| id.event <= last)
+        .ok_or_else(unknown_place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_no_page_could_have_ended_at_is_refused() {
+        let event = EventId::generate(Timestamp::from_millis(5), [1; 10]);
+        let place = format!("{event}_a");
+        assert_eq!(read_place(&place).unwrap().to_string(), place);
+        for bad in ["", "x", "ffffffff-ffff-7fff-8fff-ffffffffffff_a"] {
+            assert!(read_place(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod breaker;
 mod client;
 mod costs;
 mod dead_letters;
+mod deliveries;
 mod filters;
 mod graveyard;
 mod idempotency;

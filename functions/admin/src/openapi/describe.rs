@@ -1,14 +1,14 @@
 //! What the document says of each call.
 
 use hookpost_domain::endpoint::EndpointDraft;
-use hookpost_management::page::Page;
+use hookpost_management::page::{Found, Page};
 use hookpost_management::view::{
-    CriteriaView, DeadLetterView, DeliveryView, EndpointView, EventView, HealthView, MatchView,
-    MetricsView, PreviewView, StatsView, SubscriberHealthView,
+    CriteriaView, DeadLetterView, DeliveryView, EndpointView, EventStatusView, EventView,
+    HealthView, MatchView, MetricsView, PreviewView, StatsView, SubscriberHealthView,
 };
 use hookpost_management::{
-    CriteriaQuery, DeadLetterQuery, EndpointQuery, HealthQuery, MatchInput, PreviewInput,
-    StatsQuery,
+    CriteriaQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, HealthQuery, JobQuery,
+    MatchInput, PreviewInput, ResolveOrder, RetryOrder, StatsQuery, StatusQuery,
 };
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
@@ -65,6 +65,12 @@ impl Described {
     /// With a body of a shape that another function reads.
     pub(super) fn body_of(mut self, shape: Value) -> Self {
         self.body = Some(shape);
+        self
+    }
+
+    /// The body may be left out.
+    fn optional(mut self) -> Self {
+        self.body_optional = true;
         self
     }
 
@@ -141,6 +147,7 @@ fn statistics(what: Statistics, shapes: &mut SchemaGenerator) -> Described {
 }
 
 /// What is said of `op`.
+#[expect(clippy::too_many_lines, reason = "an arm a call, and nothing else")]
 pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
     match op {
         Op::Elsewhere(other) => elsewhere(other),
@@ -195,19 +202,75 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
         .json::<EventView>(200, shapes),
         Op::GetDelivery => call("getDelivery", "deliveries", "A delivery with every attempt")
             .json::<DeliveryView>(200, shapes),
+        Op::ListDeliveries => call(
+            "listDeliveries",
+            "deliveries",
+            "Deliveries, newest event first. Where there is no index a page may be short: go on while there is a `next`",
+        )
+        .query::<DeliveryQuery>(shapes)
+        .json::<Found<DeliveryView>>(200, shapes),
+        Op::ExportDeliveries => call(
+            "exportDeliveries",
+            "deliveries",
+            "Deliveries as CSV, or with `format=jsonl` as JSON lines, in parts: `Link` and `X-Next-After` lead to the next",
+        )
+        .query::<DeliveryQuery>(shapes)
+        .answers(
+            200,
+            "A part",
+            Some(("text/csv; charset=utf-8", json!({ "type": "string" }))),
+        ),
+        Op::RetryDelivery => call(
+            "retryDelivery",
+            "deliveries",
+            "Send a delivery now; `force` also what was delivered or cancelled",
+        )
+        .body::<RetryOrder>(shapes)
+        .optional()
+        .json::<DeliveryView>(202, shapes)
+        .problems(CONFLICT),
+        Op::CancelDelivery => call("cancelDelivery", "deliveries", "Call a delivery off")
+            .json::<DeliveryView>(200, shapes)
+            .problems(CONFLICT),
+        Op::DeleteDelivery => call(
+            "deleteDelivery",
+            "deliveries",
+            "Forget a delivery that is over",
+        )
+        .answers(204, "Deleted", None)
+        .problems(CONFLICT),
+        Op::EventStatus => call(
+            "eventStatus",
+            "events",
+            "Where an event stands, over all of its deliveries",
+        )
+        .query::<StatusQuery>(shapes)
+        .json::<EventStatusView>(200, shapes),
+        Op::ResolveDeadLetter => call(
+            "resolveDeadLetter",
+            "dead letters",
+            "Mark a dead letter as dealt with",
+        )
+        .body::<ResolveOrder>(shapes)
+        .optional()
+        .json::<DeadLetterView>(200, shapes)
+        .problems(CONFLICT),
+        Op::DeleteDeadLetter => call("deleteDeadLetter", "dead letters", "Forget a dead letter")
+            .answers(204, "Deleted", None)
+            .problems(CONFLICT),
         Op::ListDeadLetters => call(
             "listDeadLetters",
             "dead letters",
             "What was given up, newest event first",
         )
         .query::<DeadLetterQuery>(shapes)
-        .json::<Page<DeadLetterView>>(200, shapes),
+        .json::<Found<DeadLetterView>>(200, shapes),
         Op::GetDeadLetter => call("getDeadLetter", "dead letters", "A dead letter")
             .json::<DeadLetterView>(200, shapes),
         Op::GetReplay => call("getReplay", "replays", "How far a replay has got").answers(
             200,
             "Done",
-            Some(("application/json", elsewhere::replay())),
+            Some(("application/json", elsewhere::job())),
         ),
         Op::Statistics(what) => statistics(what, shapes),
         Op::ListKeys => access::list_keys(shapes),
@@ -216,6 +279,21 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
         Op::RevokeKey => access::revoke_key(),
         Op::CreateToken => access::create_token(shapes),
         Op::ListAudit => access::list_audit(shapes),
+        Op::ListJobs => call("listJobs", "jobs", "Jobs, newest first")
+            .query::<JobQuery>(shapes)
+            .answers(200, "Done", Some(("application/json", elsewhere::jobs()))),
+        Op::GetJob => call("getJob", "jobs", "How far a job has got").answers(
+            200,
+            "Done",
+            Some(("application/json", elsewhere::job())),
+        ),
+        Op::CancelJob => call(
+            "cancelJob",
+            "jobs",
+            "Call a job off; what it has done stays done",
+        )
+        .answers(200, "Done", Some(("application/json", elsewhere::job())))
+        .problems(CONFLICT),
         Op::Health => call("health", "system", "Whether it is up").answers(
             200,
             "It is",
@@ -257,6 +335,11 @@ fn elsewhere(other: Elsewhere) -> Described {
             "postReplay",
             "replays",
             "Replay the dead letters that a filter means, at a rate; `dry_run` counts only",
+        )),
+        Elsewhere::PostJob => elsewhere::post_job(call(
+            "postJob",
+            "jobs",
+            "Retry, replay, cancel, resolve or delete what a filter means, at a rate; `dry_run` counts only",
         )),
         Elsewhere::ReplayOne => elsewhere::replay_one(call(
             "replayDeadLetter",

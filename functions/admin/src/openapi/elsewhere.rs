@@ -110,8 +110,12 @@ fn filter() -> Value {
         "properties": {
             "all": { "type": "boolean" },
             "delivery_ids": { "type": "array", "items": text(), "maxItems": 100 },
+            "event_id": text(),
             "endpoint_id": text(),
             "event_type": text(),
+            "status": { "enum": ["pending", "retrying", "parked", "held", "delivered", "dead", "cancelled"] },
+            "resolved": { "type": "boolean" },
+            "q": { "type": "string", "minLength": 1, "maxLength": 256, "description": "Text in the words of a failure" },
             "failure": { "type": "string", "examples": ["http_5xx", "timeout", "expired"] },
             "from": { "type": "string", "format": "date-time" },
             "to": { "type": "string", "format": "date-time" },
@@ -119,26 +123,62 @@ fn filter() -> Value {
     })
 }
 
-/// A replay as it is shown.
-pub(super) fn replay() -> Value {
+/// A job as it is shown.
+pub(super) fn job() -> Value {
     let count = json!({ "type": "integer" });
+    let time = json!({ "type": ["string", "null"], "format": "date-time" });
     json!({
         "type": "object",
-        "required": ["id", "tenant", "status", "filter", "dry_run", "rate_per_second", "examined", "matched", "replayed", "created_at", "finished_at"],
+        "required": ["id", "tenant", "action", "status", "filter", "dry_run", "rate_per_second", "examined", "matched", "done", "created_at", "finished_at"],
         "properties": {
             "id": text(),
             "tenant": text(),
-            "status": { "enum": ["running", "finished"] },
+            "action": { "enum": ["retry", "replay", "cancel", "resolve", "delete"] },
+            "status": { "enum": ["running", "finished", "cancelled"] },
             "filter": filter(),
             "dry_run": { "type": "boolean" },
             "rate_per_second": count,
             "examined": count,
             "matched": count,
+            "done": count,
             "replayed": count,
+            "done_per_second": { "type": ["number", "null"] },
+            "by": text(),
+            "note": text(),
             "created_at": { "type": "string", "format": "date-time" },
-            "finished_at": { "type": ["string", "null"], "format": "date-time" },
+            "finished_at": time,
+            "cancelled_at": time,
         },
     })
+}
+
+/// A page of jobs.
+pub(super) fn jobs() -> Value {
+    json!({
+        "type": "object",
+        "required": ["data", "next"],
+        "properties": {
+            "data": { "type": "array", "items": job() },
+            "next": { "type": ["string", "null"] },
+        },
+    })
+}
+
+pub(super) fn post_job(call: Described) -> Described {
+    let order = json!({
+        "type": "object",
+        "required": ["action", "filter"],
+        "properties": {
+            "action": { "enum": ["retry", "replay", "cancel", "resolve", "delete"] },
+            "filter": filter(),
+            "dry_run": { "type": "boolean", "default": false },
+            "rate_per_second": { "type": "integer", "minimum": 1, "maximum": 10000 },
+            "note": { "type": "string", "maxLength": 1024 },
+            "tenant": text(),
+        },
+    });
+    call.body_of(order)
+        .answers(202, "Begun", Some(("application/json", job())))
 }
 
 pub(super) fn post_replay(call: Described) -> Described {
@@ -153,7 +193,7 @@ pub(super) fn post_replay(call: Described) -> Described {
         },
     });
     call.body_of(order)
-        .answers(202, "Begun", Some(("application/json", replay())))
+        .answers(202, "Begun", Some(("application/json", job())))
 }
 
 pub(super) fn replay_one(call: Described) -> Described {

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use hookpost_domain::delivery::{
     Attempt, DeadReason, Delivery, Status, due_key, held_key, status_key,
 };
+use hookpost_domain::matching::EventType;
 use hookpost_domain::ports::{self, Error, Write};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
@@ -41,6 +42,15 @@ pub struct DeliveryPage {
     pub ids: Vec<DeliveryId>,
     /// Where to go on: the last event that was looked at, and its delivery.
     pub next: Option<DeliveryId>,
+}
+
+/// A page of one endpoint's records, in the order of their events.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RecordPage {
+    /// The records.
+    pub found: Vec<Delivery>,
+    /// Where to go on: the last event that was looked at.
+    pub next: Option<EventId>,
 }
 
 fn key(id: &DeliveryId) -> [(String, AttributeValue); 2] {
@@ -83,6 +93,7 @@ fn to_item(delivery: &Delivery, retention: Duration) -> Item {
         Status::Delivered { at } => ("delivered", Some(at)),
         Status::Dead { at, .. } => ("dead", Some(at)),
         Status::Cancelled { at } => ("cancelled", Some(at)),
+        Status::Deleted { at } => ("deleted", Some(at)),
     };
     set("status", s(status));
     if let Some(at) = at {
@@ -109,6 +120,10 @@ fn to_item(delivery: &Delivery, retention: Duration) -> Item {
         if let Some(value) = value {
             set(name, n(value.as_millis()));
         }
+    }
+    if let Some(resolution) = &delivery.resolution {
+        let text = serde_json::to_string(resolution).unwrap_or_default();
+        set("resolution", s(text));
     }
     // The log is one attribute: names and types of nested ones would double its size.
     set(
@@ -148,10 +163,13 @@ fn from_item(item: &Item) -> Result<Delivery, Error> {
                 at: at()?,
             },
             "cancelled" => Status::Cancelled { at: at()? },
+            "deleted" => Status::Deleted { at: at()? },
             other => return Err(format!("it has an unknown status {other}")),
         };
         let log: Vec<Attempt> =
             serde_json::from_str(item.text("log")?).map_err(|error| error.to_string())?;
+        let resolution = item.maybe_text("resolution").map(serde_json::from_str);
+        let resolution = resolution.transpose().map_err(|error| error.to_string())?;
         let zero_or = |name| item.maybe_number(name).map_or(Ok(0), |_| item.small(name));
         let time = |name| item.maybe_number(name).map(Timestamp::from_millis);
         Ok(Delivery {
@@ -171,6 +189,7 @@ fn from_item(item: &Item) -> Result<Delivery, Error> {
             slot: time("slot"),
             check_at: time("check_at"),
             resends: zero_or("resends")?,
+            resolution,
             log,
             version: item.number("version")?,
             id: id.clone(),
@@ -375,12 +394,91 @@ impl Store {
         let next = answer.last_evaluated_key().map(id_of).transpose()?;
         Ok(DeliveryPage { ids, next })
     }
+
+    /// Records of one endpoint and shard in the order of their events, `newest` or oldest first,
+    /// after the event `after`, accepted in `[from, to)`. One that cannot be read is logged and
+    /// left out. An endpoint's key knows no tenant: whose they are is for the caller to see.
+    ///
+    /// # Errors
+    /// A read failed.
+    pub async fn of_endpoint(
+        &self,
+        endpoint: &EndpointId,
+        shard: u8,
+        after: Option<EventId>,
+        range: (Option<Timestamp>, Option<Timestamp>),
+        newest: bool,
+        limit: i32,
+    ) -> Result<RecordPage, Error> {
+        let pk = format!("{endpoint}#{shard:02}");
+        let from = EventId::floor(range.0.unwrap_or_default()).to_string();
+        let to = EventId::floor(range.1.unwrap_or(Timestamp::from_millis(u64::MAX))).to_string();
+        let start = after.map(|event| {
+            Item::from([
+                ("pk".to_owned(), s(&pk)),
+                ("sk".to_owned(), s(event.to_string())),
+            ])
+        });
+        let answer = self
+            .db
+            .query()
+            .table_name(&self.tables.deliveries)
+            .key_condition_expression("pk = :key AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":key", s(&pk))
+            .expression_attribute_values(":from", s(from))
+            .expression_attribute_values(":to", s(to))
+            .set_exclusive_start_key(start)
+            .scan_index_forward(!newest)
+            .limit(limit)
+            .send()
+            .await
+            .map_err(failed("Query deliveries"))?;
+        let next = answer.last_evaluated_key().map(id_of).transpose()?;
+        Ok(RecordPage {
+            found: answer
+                .items()
+                .iter()
+                .filter_map(readable(from_item))
+                .collect(),
+            next: next.map(|id| id.event),
+        })
+    }
+
+    /// The deliveries called `ids`, in this order: their records, or where there is none yet, what
+    /// a delivery is before anything has happened to it, of the type that `event_type` tells.
+    ///
+    /// # Errors
+    /// A read failed.
+    pub async fn deliveries_or_unwritten(
+        &self,
+        tenant: &TenantId,
+        ids: &[DeliveryId],
+        event_type: impl Fn(EventId) -> Option<EventType>,
+    ) -> Result<Vec<Delivery>, Error> {
+        let mut all = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(100) {
+            let found = self.deliveries(chunk).await?;
+            let mut found: HashMap<DeliveryId, Delivery> = found
+                .into_iter()
+                .map(|delivery| (delivery.id.clone(), delivery))
+                .collect();
+            for id in chunk {
+                let unwritten = || {
+                    let event_type = event_type(id.event)?;
+                    Some(Delivery::new(id.clone(), tenant.clone(), event_type))
+                };
+                all.extend(found.remove(id).or_else(unwritten));
+            }
+        }
+        all.retain(|delivery| delivery.tenant == *tenant);
+        Ok(all)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hookpost_domain::delivery::{AttemptResult, FailureKind};
+    use hookpost_domain::delivery::{AttemptResult, FailureKind, Resolution};
 
     fn delivery() -> Delivery {
         let event = EventId::generate(Timestamp::from_millis(1_795_262_400_000), [1; 10]);
@@ -411,6 +509,12 @@ mod tests {
             fresh.dead(DeadReason::AttemptsExhausted, now),
             fresh.dead(DeadReason::Expired, now).buried().replayed(now),
             fresh.cancelled(now),
+            fresh.delivered(now).deleted(now),
+            fresh.dead(DeadReason::Gone, now).resolved(Resolution {
+                at: now,
+                by: "alice".to_owned(),
+                note: String::new(),
+            }),
         ] {
             assert_eq!(from_item(&to_item(&record, retention)).unwrap(), record);
         }

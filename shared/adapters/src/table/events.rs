@@ -41,7 +41,7 @@ impl Bucket {
         }
     }
 
-    fn pk(&self) -> String {
+    pub(super) fn pk(&self) -> String {
         format!("{}#{}#{}", self.tenant, self.hour, self.shard)
     }
 }
@@ -120,7 +120,7 @@ fn from_item(tenant: &TenantId, item: &Item) -> Result<Event, Error> {
     read().map_err(|what| damaged("events", item.maybe_text("sk").unwrap_or("?"), what))
 }
 
-fn outline(tenant: &TenantId, item: &Item) -> Result<EventOutline, Error> {
+pub(super) fn outline(tenant: &TenantId, item: &Item) -> Result<EventOutline, Error> {
     let read = || -> Result<EventOutline, String> {
         let endpoints = item.text("endpoints")?.split_ascii_whitespace();
         let expires_at = Duration::from_secs(item.number("expires_at")?);

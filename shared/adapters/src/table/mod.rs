@@ -11,8 +11,10 @@ mod deliveries;
 mod endpoints;
 mod events;
 mod item;
+mod jobs;
 mod keys;
 mod settings;
+mod walk;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -25,12 +27,14 @@ use tokio::sync::OnceCell;
 
 pub use audit::AuditPage;
 pub use counters::{Breakdown, Part, Resolution};
-pub use deliveries::{DeliveryPage, WaitingPage, WaitingRef};
+pub use deliveries::{DeliveryPage, RecordPage, WaitingPage, WaitingRef};
 pub use events::{Bucket, EventOutline, OutlinePage, hour_of};
 pub use item::Item;
 pub(crate) use item::{Read, n, s};
+pub use jobs::{Job, JobPage};
 pub use keys::{Claim, IdempotencyKey};
-pub use settings::{HoldingNote, ReplayJob};
+pub use settings::HoldingNote;
+pub use walk::EventWalk;
 
 use crate::RealWorld;
 use crate::config::{Config, Tables};

@@ -81,7 +81,7 @@ impl Counters {
                 let early = (1..RECOVERED_WITHIN).contains(&after.attempts);
                 counts.unrecovered = u64::from(after.cycle == 0 && early);
             }
-            Status::Cancelled { .. } => counts.cancelled = 1,
+            Status::Cancelled { .. } | Status::Deleted { .. } => counts.cancelled = 1,
             Status::InQueue { .. } | Status::Parked { .. } | Status::Held { .. } => {
                 counts.retried = u64::from(failed);
             }

@@ -4,10 +4,13 @@ use super::{Delivery, Status};
 use crate::ids::DELIVERY_SHARDS;
 use crate::{EndpointId, TenantId};
 
+/// The name under which the index by status has the dead letters that are resolved.
+pub const RESOLVED: &str = "resolved";
+
 /// The index keys of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexKeys {
-    /// Its place among the records of one tenant and status, unless it was delivered.
+    /// Its place among the records of one tenant and status, unless it was delivered or deleted.
     pub status: Option<String>,
     /// Its place among what the sweeper looks at.
     pub wait: Option<WaitKey>,
@@ -52,10 +55,19 @@ impl Delivery {
                 at: self.id.event.time().as_millis(),
             }),
             Status::InQueue { .. } | Status::Dead { .. } => self.check_at.map(due),
-            Status::Delivered { .. } | Status::Cancelled { .. } => None,
+            Status::Delivered { .. } | Status::Cancelled { .. } | Status::Deleted { .. } => None,
         };
-        let status = (!matches!(self.status, Status::Delivered { .. }))
-            .then(|| status_key(&self.tenant, self.status_name(), shard));
+        let name = match self.status {
+            Status::Delivered { .. } | Status::Deleted { .. } => None,
+            // Apart from those that still need somebody, so that neither is in the other's way.
+            Status::Dead { .. } if self.resolution.is_some() => Some(RESOLVED),
+            Status::Dead { .. }
+            | Status::InQueue { .. }
+            | Status::Parked { .. }
+            | Status::Held { .. }
+            | Status::Cancelled { .. } => Some(self.status_name()),
+        };
+        let status = name.map(|name| status_key(&self.tenant, name, shard));
         IndexKeys { status, wait }
     }
 }

@@ -5,12 +5,16 @@
 //! from the record that won.
 
 mod attempt;
+mod filter;
 mod index;
+mod way;
 
 use std::time::Duration;
 
 pub use attempt::{Attempt, AttemptResult, FailureKind, MAX_RESPONSE_BYTES, clip, clip_text};
-pub use index::{IndexKeys, WaitKey, due_key, held_key, status_key};
+pub use filter::{DeliveryFilter, MAX_IDS, StatusName};
+pub use index::{IndexKeys, RESOLVED, WaitKey, due_key, held_key, status_key};
+pub use way::{Only, Pass, Way, passes, rest_of};
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +64,25 @@ pub enum Status {
         /// When.
         at: Timestamp,
     },
+    /// Forgotten at somebody's wish. Final. The record stays, empty, as long as its event: whatever
+    /// looks for deliveries without a record must not take it for lost and send it again.
+    Deleted {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// That somebody has dealt with a dead letter: it needs nobody any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// When.
+    pub at: Timestamp,
+    /// Who said so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+    /// In whose words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 /// Why a delivery was given up.
@@ -128,6 +151,8 @@ pub struct Delivery {
     pub check_at: Option<Timestamp>,
     /// How often it has been sent again because it was not heard of.
     pub resends: u32,
+    /// That it has been dealt with, while it is dead.
+    pub resolution: Option<Resolution>,
     /// Every attempt, of all cycles, oldest first.
     pub log: Vec<Attempt>,
     /// Counts the writes; 0 if never written.
@@ -161,6 +186,7 @@ impl Delivery {
             slot: None,
             check_at: None,
             resends: 0,
+            resolution: None,
             log: Vec::new(),
             version: 0,
         }
@@ -169,7 +195,10 @@ impl Delivery {
     /// Whether nothing more happens to it by itself.
     pub const fn is_final(&self) -> bool {
         match self.status {
-            Status::Delivered { .. } | Status::Dead { .. } | Status::Cancelled { .. } => true,
+            Status::Delivered { .. }
+            | Status::Dead { .. }
+            | Status::Cancelled { .. }
+            | Status::Deleted { .. } => true,
             Status::InQueue { .. } | Status::Parked { .. } | Status::Held { .. } => false,
         }
     }
@@ -184,6 +213,7 @@ impl Delivery {
             Status::Delivered { .. } => "delivered",
             Status::Dead { .. } => "dead",
             Status::Cancelled { .. } => "cancelled",
+            Status::Deleted { .. } => "deleted",
         }
     }
 
@@ -219,6 +249,7 @@ impl Delivery {
             slot: None,
             check_at: None,
             resends: 0,
+            resolution: None,
             version: self.version + 1,
             ..self.clone()
         }
@@ -293,6 +324,26 @@ impl Delivery {
         self.next(Status::Cancelled { at: now })
     }
 
+    /// Forgotten. Its numbers stay, so that no message of it is taken for a newer one.
+    #[must_use]
+    pub fn deleted(&self, now: Timestamp) -> Self {
+        Self {
+            attempts: 0,
+            log: Vec::new(),
+            ..self.next(Status::Deleted { at: now })
+        }
+    }
+
+    /// A dead letter that has been dealt with.
+    #[must_use]
+    pub fn resolved(&self, resolution: Resolution) -> Self {
+        Self {
+            resolution: Some(resolution),
+            version: self.version + 1,
+            ..self.clone()
+        }
+    }
+
     /// Accepted by the endpoint.
     #[must_use]
     pub fn delivered(&self, now: Timestamp) -> Self {
@@ -318,13 +369,17 @@ impl Delivery {
         }
     }
 
-    /// With one more attempt in the log, counted if it belongs to this cycle.
+    /// With one more attempt in the log, counted if it belongs to this cycle. What is deleted
+    /// remembers nothing.
     #[must_use]
     pub fn with_attempt(&self, mut attempt: Attempt) -> Self {
         let mut next = Self {
             version: self.version + 1,
             ..self.clone()
         };
+        if matches!(self.status, Status::Deleted { .. }) {
+            return next;
+        }
         if attempt.cycle == self.cycle {
             next.attempts += 1;
             attempt.number = next.attempts;

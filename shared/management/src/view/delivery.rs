@@ -1,6 +1,8 @@
 //! Deliveries, their attempts, and dead letters.
 
-use hookpost_domain::delivery::{Attempt, AttemptResult, Delivery, FailureKind, Status};
+use hookpost_domain::delivery::{
+    Attempt, AttemptResult, Delivery, FailureKind, Resolution, Status,
+};
 use hookpost_domain::matching::EventType;
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 use schemars::JsonSchema;
@@ -84,6 +86,14 @@ pub struct DeadLetterView {
     pub delivery_id: DeliveryId,
     /// Why it was given up: `HTTP 503: Service Unavailable`.
     pub failure_reason: String,
+    /// Whether somebody has dealt with it.
+    pub resolved: bool,
+    /// When.
+    pub resolved_at: Option<Timestamp>,
+    /// Who said so.
+    pub resolved_by: Option<String>,
+    /// In whose words.
+    pub note: Option<String>,
 }
 
 impl AttemptView {
@@ -123,12 +133,14 @@ impl DeliveryView {
             Status::Held { .. }
             | Status::Delivered { .. }
             | Status::Dead { .. }
-            | Status::Cancelled { .. } => None,
+            | Status::Cancelled { .. }
+            | Status::Deleted { .. } => None,
         };
         let ended: Option<Timestamp> = match delivery.status {
-            Status::Delivered { at } | Status::Dead { at, .. } | Status::Cancelled { at } => {
-                Some(at)
-            }
+            Status::Delivered { at }
+            | Status::Dead { at, .. }
+            | Status::Cancelled { at }
+            | Status::Deleted { at } => Some(at),
             Status::InQueue { .. } | Status::Parked { .. } | Status::Held { .. } => None,
         };
         let reason = match delivery.status {
@@ -138,7 +150,8 @@ impl DeliveryView {
             Status::InQueue { .. }
             | Status::Parked { .. }
             | Status::Delivered { .. }
-            | Status::Cancelled { .. } => None,
+            | Status::Cancelled { .. }
+            | Status::Deleted { .. } => None,
         };
         Self {
             id: delivery.id.clone(),
@@ -162,10 +175,21 @@ impl DeliveryView {
 impl DeadLetterView {
     /// A dead letter as it is shown.
     pub fn of(delivery: &Delivery) -> Self {
+        let resolution = delivery.resolution.as_ref();
+        let said = |part: fn(&Resolution) -> &String| {
+            resolution
+                .map(part)
+                .filter(|text| !text.is_empty())
+                .cloned()
+        };
         Self {
             delivery: DeliveryView::of(delivery),
             delivery_id: delivery.id.clone(),
             failure_reason: delivery.failure_reason(),
+            resolved: resolution.is_some(),
+            resolved_at: resolution.map(|resolution| resolution.at),
+            resolved_by: said(|resolution| &resolution.by),
+            note: said(|resolution| &resolution.note),
         }
     }
 }

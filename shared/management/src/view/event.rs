@@ -45,6 +45,63 @@ pub struct DeliverySummary {
     pub last_attempt_at: Option<Timestamp>,
 }
 
+/// Where an event stands, over all of its deliveries.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "EventStatus")]
+pub struct EventStatusView {
+    /// Which event.
+    pub event_id: EventId,
+    /// `delivered` only if all are; `pending` or `retrying` while any is under way; else `dead` if
+    /// any is, or `cancelled`; `unmatched` if no endpoint wanted it.
+    pub status: &'static str,
+    /// Attempts of all of them, in their cycles.
+    pub attempts: u32,
+    /// When the last of any began.
+    pub last_attempt: Option<Timestamp>,
+    /// Each of them.
+    pub deliveries: Vec<DeliverySummary>,
+}
+
+impl EventStatusView {
+    /// An event's status from its deliveries.
+    pub fn of(event_id: EventId, deliveries: &[Delivery]) -> Self {
+        Self {
+            event_id,
+            status: together(deliveries),
+            attempts: deliveries.iter().map(|delivery| delivery.attempts).sum(),
+            last_attempt: deliveries
+                .iter()
+                .filter_map(|delivery| Some(delivery.log.last()?.at))
+                .max(),
+            deliveries: deliveries.iter().map(DeliverySummary::of).collect(),
+        }
+    }
+}
+
+/// The status of many deliveries as one.
+fn together(deliveries: &[Delivery]) -> &'static str {
+    let any = |name: &str| {
+        deliveries
+            .iter()
+            .any(|delivery| delivery.status_name() == name)
+    };
+    let is_under_way = deliveries.iter().any(|delivery| !delivery.is_final());
+    if deliveries.is_empty() {
+        "unmatched"
+    } else if is_under_way && deliveries.iter().all(|delivery| delivery.log.is_empty()) {
+        "pending"
+    } else if is_under_way {
+        "retrying"
+    } else if any("dead") {
+        "dead"
+    } else if any("cancelled") {
+        "cancelled"
+    } else {
+        // What was deleted was over, and is not told of.
+        "delivered"
+    }
+}
+
 impl EventView {
     /// An event with its deliveries.
     pub fn of(event: Event, deliveries: &[Delivery]) -> Self {
@@ -76,6 +133,40 @@ impl DeliverySummary {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_is_delivered_when_all_of_its_deliveries_are() {
+        use hookpost_domain::delivery::{Attempt, AttemptResult, DeadReason};
+        let now = Timestamp::from_millis(1);
+        let event = EventId::generate(now, [1; 10]);
+        let fresh = |endpoint: &str| {
+            let endpoint = endpoint.parse().unwrap();
+            let id = DeliveryId { event, endpoint };
+            Delivery::new(id, TenantId::default(), "a".parse().unwrap())
+        };
+        let tried = fresh("a").with_attempt(Attempt {
+            number: 0,
+            cycle: 0,
+            at: now,
+            latency_ms: 1,
+            result: AttemptResult::Accepted(200),
+        });
+        let done = tried.delivered(now);
+        let dead = fresh("b").dead(DeadReason::Expired, now);
+        for (deliveries, status) in [
+            (vec![], "unmatched"),
+            (vec![fresh("a"), fresh("b")], "pending"),
+            (vec![done.clone(), fresh("b")], "retrying"),
+            (vec![done.clone(), dead.clone()], "dead"),
+            (vec![done.clone(), fresh("b").cancelled(now)], "cancelled"),
+            (vec![done.clone(), done.clone()], "delivered"),
+        ] {
+            let shown = EventStatusView::of(event, &deliveries);
+            assert_eq!(shown.status, status);
+        }
+        let shown = EventStatusView::of(event, &[done, dead]);
+        assert_eq!((shown.attempts, shown.last_attempt), (1, Some(now)));
+    }
 
     #[test]
     fn an_event_shows_its_payload_byte_by_byte() {
