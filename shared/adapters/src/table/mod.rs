@@ -22,7 +22,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
 use hookpost_domain::access::SigningKey;
-use hookpost_domain::ports::{Error, World};
+use hookpost_domain::ports::Error;
 use tokio::sync::OnceCell;
 
 pub use audit::AuditPage;
@@ -36,7 +36,6 @@ pub use keys::{Claim, IdempotencyKey};
 pub use settings::HoldingNote;
 pub use walk::EventWalk;
 
-use crate::RealWorld;
 use crate::config::{Config, Tables};
 use crate::vault::{Kms, Shelf, Vault};
 
