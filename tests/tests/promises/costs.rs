@@ -393,6 +393,7 @@ async fn given_up(book: &mut Book<'_>) {
         )
         .await;
     down.switch(200).await;
+    // Somebody asked for it: the audit log has that before, and what came of it.
     book.costs(
         "its replay",
         1,
@@ -407,6 +408,7 @@ async fn given_up(book: &mut Book<'_>) {
          delivery PutItem EndpointsTable 1 1 1 0
          replay GetItem DeliveriesTable 1 1 0 1
          replay PutItem DeliveriesTable 1 1 4 0
+         replay PutItem SettingsTable 2 2 2 0
          replay SendMessage delivery 1 1 0 0",
     )
     .await;
