@@ -346,30 +346,6 @@ impl<W: World> Management<W> {
         let one = |id: &EndpointId| endpoint_stats(&found, |period| key(id, period), last_hour);
         Ok(ids.iter().map(one).collect())
     }
-
-    /// What an endpoint came to in the last day, in whole hours; beside [`Self::endpoint_stats`].
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn endpoint_last_day(
-        &self,
-        tenant: &TenantId,
-        id: &EndpointId,
-    ) -> Result<RecentView, Error> {
-        let now = self.world.now();
-        let day_ago = now.as_millis().saturating_sub(24 * HOUR_MS);
-        let since = Timestamp::from_millis(day_ago / HOUR_MS * HOUR_MS);
-        let scope = Scope::Endpoint(id.clone());
-        let hours = self
-            .store
-            .counts(tenant, &scope, Interval::Hour.resolution(), since, now)
-            .await?;
-        let mut sum = Counters::default();
-        for (_, counts) in hours {
-            sum.merge(counts);
-        }
-        Ok(RecentView::of(since, &sum))
-    }
 }
 
 const HOUR_MS: u64 = 3_600_000;
