@@ -70,7 +70,9 @@ async fn every_sample_runs() {
     let tenant = Tenant::on(&system);
     // Replay's come first: nothing is known of what they tell. Admin's come
     // last: they make endpoints, to which the others' events would go.
-    for function in ["replay", "delivery", "ingest", "sweeper", "admin"] {
+    for function in [
+        "replay", "delivery", "ingest", "sweeper", "graphql", "admin",
+    ] {
         for (name, sample) in samples(function) {
             let about = format!("{function}/{name}");
             let invocation = tenant.invoke(function, &sample).await;
@@ -121,6 +123,8 @@ async fn every_folder_is_a_function() {
     folders.sort();
     assert_eq!(
         folders,
-        ["admin", "delivery", "ingest", "replay", "sweeper"]
+        [
+            "admin", "delivery", "graphql", "ingest", "replay", "sweeper"
+        ]
     );
 }

@@ -1,0 +1,295 @@
+//! What can be asked for and done: a line each here, in the table and in the dispatcher.
+
+use hookpost_adapters::api::{self, Problem};
+use hookpost_adapters::auth::Caller;
+use hookpost_domain::endpoint::EndpointDraft;
+use hookpost_domain::ports::World;
+use hookpost_management::page::{Found, Page};
+use hookpost_management::view::{
+    DeadLetterView, DeliveryView, EndpointView, EventStatusView, EventView, HealthView,
+    MetricsView, StatsView,
+};
+use hookpost_management::{
+    DeadLetterQuery, DeliveryQuery, EndpointQuery, JobQuery, Management, ResolveOrder, RetryOrder,
+    StatsQuery, StatusQuery,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::shapes::{Arguments, Shapes};
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    Endpoints,
+    Endpoint,
+    EndpointHealth,
+    Event,
+    EventStatus,
+    Deliveries,
+    Delivery,
+    DeadLetters,
+    DeadLetter,
+    Jobs,
+    Job,
+    Stats,
+    Metrics,
+    CreateEndpoint,
+    UpdateEndpoint,
+    DeleteEndpoint,
+    EnableEndpoint,
+    DisableEndpoint,
+    PauseEndpoint,
+    ResumeEndpoint,
+    RetryDelivery,
+    CancelDelivery,
+    DeleteDelivery,
+    ReplayDeadLetter,
+    ResolveDeadLetter,
+    DeleteDeadLetter,
+    CancelJob,
+}
+
+/// Its name, and whether it changes something.
+#[rustfmt::skip]
+pub(crate) const OPERATIONS: &[(Op, &str, bool)] = &[
+    (Op::Endpoints, "endpoints", false),
+    (Op::Endpoint, "endpoint", false),
+    (Op::EndpointHealth, "endpointHealth", false),
+    (Op::Event, "event", false),
+    (Op::EventStatus, "eventStatus", false),
+    (Op::Deliveries, "deliveries", false),
+    (Op::Delivery, "delivery", false),
+    (Op::DeadLetters, "deadLetters", false),
+    (Op::DeadLetter, "deadLetter", false),
+    (Op::Jobs, "jobs", false),
+    (Op::Job, "job", false),
+    (Op::Stats, "stats", false),
+    (Op::Metrics, "metrics", false),
+    (Op::CreateEndpoint, "createEndpoint", true),
+    (Op::UpdateEndpoint, "updateEndpoint", true),
+    (Op::DeleteEndpoint, "deleteEndpoint", true),
+    (Op::EnableEndpoint, "enableEndpoint", true),
+    (Op::DisableEndpoint, "disableEndpoint", true),
+    (Op::PauseEndpoint, "pauseEndpoint", true),
+    (Op::ResumeEndpoint, "resumeEndpoint", true),
+    (Op::RetryDelivery, "retryDelivery", true),
+    (Op::CancelDelivery, "cancelDelivery", true),
+    (Op::DeleteDelivery, "deleteDelivery", true),
+    (Op::ReplayDeadLetter, "replayDeadLetter", true),
+    (Op::ResolveDeadLetter, "resolveDeadLetter", true),
+    (Op::DeleteDeadLetter, "deleteDeadLetter", true),
+    (Op::CancelJob, "cancelJob", true),
+];
+
+impl Op {
+    /// What it takes, what it gives, and what is said of it.
+    #[expect(clippy::too_many_lines, reason = "a table, however it is folded")]
+    pub(crate) fn describe(self, shapes: &mut Shapes) -> (Arguments, Value, &'static str) {
+        let id = || Arguments::default().id();
+        match self {
+            Self::Endpoints => (
+                shapes.arguments::<EndpointQuery>(),
+                shapes.answer::<Page<EndpointView>>(),
+                "Endpoints, newest first",
+            ),
+            Self::Endpoint => (id(), shapes.answer::<EndpointView>(), "An endpoint"),
+            Self::EndpointHealth => {
+                let shape = shapes.answer::<HealthView>();
+                (id(), shape, "An endpoint's breaker and failures in a row")
+            }
+            Self::Event => {
+                let shape = shapes.answer::<EventView>();
+                (id(), shape, "An event, and where its deliveries stand")
+            }
+            Self::Delivery => {
+                let shape = shapes.answer::<DeliveryView>();
+                (id(), shape, "A delivery with every attempt")
+            }
+            Self::EventStatus => (
+                shapes.arguments::<StatusQuery>(),
+                shapes.answer::<EventStatusView>(),
+                "Where an event stands, over all of its deliveries",
+            ),
+            Self::Deliveries => (
+                shapes.arguments::<DeliveryQuery>(),
+                shapes.answer::<Found<DeliveryView>>(),
+                "Deliveries, newest event first",
+            ),
+            Self::Jobs => (
+                shapes.arguments::<JobQuery>(),
+                json!({}),
+                "Jobs that do something to many deliveries, newest first",
+            ),
+            Self::Job => (id(), json!({}), "How far a job has got"),
+            Self::CancelJob => (id(), json!({}), "Calls a job off: what is done stays done"),
+            Self::RetryDelivery => (
+                shapes.arguments::<RetryOrder>().id(),
+                shapes.answer::<DeliveryView>(),
+                "Tries a delivery now",
+            ),
+            Self::ReplayDeadLetter => (
+                shapes.arguments::<RetryOrder>().id(),
+                shapes.answer::<DeliveryView>(),
+                "Begins a dead letter anew",
+            ),
+            Self::CancelDelivery => {
+                let shape = shapes.answer::<DeliveryView>();
+                (id(), shape, "No attempt of it is made any more")
+            }
+            Self::ResolveDeadLetter => (
+                shapes.arguments::<ResolveOrder>().id(),
+                shapes.answer::<DeadLetterView>(),
+                "Marks a dead letter as dealt with",
+            ),
+            Self::DeleteDelivery | Self::DeleteDeadLetter => {
+                (id(), json!({ "type": "boolean" }), "Forgets it")
+            }
+            Self::DeadLetters => (
+                shapes.arguments::<DeadLetterQuery>(),
+                shapes.answer::<Found<DeadLetterView>>(),
+                "Dead letters, newest event first",
+            ),
+            Self::DeadLetter => (id(), shapes.answer::<DeadLetterView>(), "A dead letter"),
+            Self::Stats => (
+                shapes.arguments::<StatsQuery>(),
+                shapes.answer::<StatsView>(),
+                "What happened, by time, endpoint or event type; approximate",
+            ),
+            Self::Metrics => {
+                let shape = shapes.answer::<MetricsView>();
+                (
+                    Arguments::default(),
+                    shape,
+                    "What happened since the beginning",
+                )
+            }
+            Self::CreateEndpoint => (
+                shapes.input::<EndpointDraft>(),
+                shapes.answer::<EndpointView>(),
+                "Makes an endpoint; its secret is shown once",
+            ),
+            Self::UpdateEndpoint => (
+                shapes.input::<EndpointDraft>().id(),
+                shapes.answer::<EndpointView>(),
+                "Changes what the input names; null takes a setting back to its default",
+            ),
+            Self::DeleteEndpoint => {
+                let shape = json!({ "type": "boolean" });
+                (
+                    id(),
+                    shape,
+                    "Deletes an endpoint; its deliveries end cancelled",
+                )
+            }
+            Self::EnableEndpoint => {
+                let shape = shapes.answer::<EndpointView>();
+                (id(), shape, "Lets an endpoint have events again")
+            }
+            Self::DisableEndpoint => {
+                let shape = shapes.answer::<EndpointView>();
+                (id(), shape, "Events for it become dead letters")
+            }
+            Self::PauseEndpoint => {
+                let shape = shapes.answer::<EndpointView>();
+                (id(), shape, "Its deliveries wait")
+            }
+            Self::ResumeEndpoint => {
+                let shape = shapes.answer::<EndpointView>();
+                (id(), shape, "What waited goes out")
+            }
+        }
+    }
+
+    /// Does it.
+    pub(crate) async fn run<W: World>(
+        self,
+        services: &Management<W>,
+        caller: &Caller,
+        mut given: Map<String, Value>,
+    ) -> Result<Value, Problem> {
+        let id = match given.remove("id") {
+            Some(Value::String(id)) => id,
+            _ => String::new(),
+        };
+        let id = id.as_str();
+        match self {
+            Self::Endpoints => shown(&services.list_endpoints(caller, read(given)?).await?),
+            Self::Endpoint => shown(&services.get_endpoint(caller, id).await?),
+            Self::EndpointHealth => shown(&services.endpoint_health(caller, id).await?),
+            Self::Event => shown(&services.get_event(caller, id).await?),
+            Self::Delivery => shown(&services.get_delivery(caller, id).await?),
+            Self::DeadLetters => shown(&services.list_dead_letters(caller, read(given)?).await?),
+            Self::DeadLetter => shown(&services.get_dead_letter(caller, id).await?),
+            Self::EventStatus => shown(&services.event_status(caller, read(given)?).await?),
+            Self::Deliveries => shown(&services.list_deliveries(caller, read(given)?).await?),
+            Self::Jobs => shown(&services.list_jobs(caller, read(given)?).await?),
+            Self::Job => services.get_job(caller, id).await,
+            Self::CancelJob => services.cancel_job(caller, id).await,
+            Self::RetryDelivery => shown(&services.retry_delivery(caller, id, read(given)?).await?),
+            Self::ReplayDeadLetter => {
+                services.get_dead_letter(caller, id).await?;
+                shown(&services.retry_delivery(caller, id, read(given)?).await?)
+            }
+            Self::CancelDelivery => shown(&services.cancel_delivery(caller, id).await?),
+            Self::ResolveDeadLetter => shown(
+                &services
+                    .resolve_dead_letter(caller, id, read(given)?)
+                    .await?,
+            ),
+            Self::DeleteDelivery => {
+                services.delete_delivery(caller, id).await?;
+                Ok(json!(true))
+            }
+            Self::DeleteDeadLetter => {
+                services.delete_dead_letter(caller, id).await?;
+                Ok(json!(true))
+            }
+            Self::Stats => shown(&services.stats(caller, read(given)?).await?),
+            Self::Metrics => shown(&services.metrics(caller).await?),
+            Self::CreateEndpoint => shown(&services.create_endpoint(caller, input(given)?).await?),
+            Self::UpdateEndpoint => {
+                shown(&services.change_endpoint(caller, id, input(given)?).await?)
+            }
+            Self::DeleteEndpoint => {
+                services.delete_endpoint(caller, id).await?;
+                Ok(json!(true))
+            }
+            Self::EnableEndpoint => change(services, caller, id, "active", true).await,
+            Self::DisableEndpoint => change(services, caller, id, "active", false).await,
+            Self::PauseEndpoint => change(services, caller, id, "paused", true).await,
+            Self::ResumeEndpoint => change(services, caller, id, "paused", false).await,
+        }
+    }
+}
+
+async fn change<W: World>(
+    services: &Management<W>,
+    caller: &Caller,
+    id: &str,
+    field: &str,
+    value: bool,
+) -> Result<Value, Problem> {
+    let draft = read(Map::from_iter([(field.to_owned(), json!(value))]))?;
+    shown(&services.change_endpoint(caller, id, draft).await?)
+}
+
+/// By the same rules as a body over HTTP.
+fn read<T: DeserializeOwned>(given: Map<String, Value>) -> Result<T, Problem> {
+    api::parse_object(Value::Object(given).to_string().as_bytes())
+}
+
+fn input<T: DeserializeOwned>(mut given: Map<String, Value>) -> Result<T, Problem> {
+    match given.remove("input") {
+        Some(Value::Object(fields)) => read(fields),
+        _ => read(Map::new()),
+    }
+}
+
+/// A payload may be JSON that is no value here, such as `1e999`.
+fn shown(view: &impl Serialize) -> Result<Value, Problem> {
+    serde_json::to_value(view).map_err(|_| {
+        Problem::bad_request("the payload is no JSON that GraphQL can hold: read it at /api/v1")
+    })
+}
