@@ -9,6 +9,7 @@ mod statistics;
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use hookpost_adapters::api::{Call, Problem, Reply};
 use hookpost_adapters::auth::{Caller, Door, Needs};
+use hookpost_domain::endpoint::RotationDraft;
 use hookpost_domain::ports::World;
 use hookpost_management::{Format, Management};
 use serde_json::json;
@@ -123,6 +124,14 @@ impl<W: World> Admin<W> {
             Op::DeleteEndpoint => {
                 services.delete_endpoint(caller, id).await?;
                 Reply::empty()
+            }
+            Op::RotateSecret => {
+                let draft = if call.body.is_empty() {
+                    RotationDraft::default()
+                } else {
+                    call.json()?
+                };
+                Reply::json(200, &services.rotate_secret(caller, id, draft).await?)
             }
             Op::EndpointHealth => Reply::json(200, &services.endpoint_health(caller, id).await?),
             Op::MatchEvent => Reply::json(200, &services.match_event(caller, call.json()?).await?),

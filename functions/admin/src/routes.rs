@@ -31,6 +31,7 @@ pub(crate) enum Op {
     GetEndpoint,
     ChangeEndpoint,
     DeleteEndpoint,
+    RotateSecret,
     EndpointHealth,
     MatchEvent,
     PreviewRequest,
@@ -126,6 +127,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("PATCH", "/endpoints/{id}", MANAGE, Op::ChangeEndpoint),
     route("PUT", "/endpoints/{id}", MANAGE, Op::ChangeEndpoint),
     route("DELETE", "/endpoints/{id}", MANAGE, Op::DeleteEndpoint),
+    route("POST", "/endpoints/{id}/rotate-secret", MANAGE, Op::RotateSecret),
     route("GET", "/endpoints/{id}/health", READ, Op::EndpointHealth),
     route("POST", "/endpoints/match", READ, Op::MatchEvent),
     // A preview is signed: whoever sees it could send it.

@@ -2,7 +2,8 @@
 //!
 //! Everything here is a pure function of its arguments: the clock, the dice and the network are
 //! read by the shell (`shared/adapters` and the functions) and passed in. The manifest keeps it
-//! that way: no runtime, no SDK, no HTTP client, no random numbers.
+//! that way: no runtime, no SDK, no HTTP client. Of the cryptography in there, nothing draws random
+//! numbers.
 
 pub mod access;
 pub mod action;

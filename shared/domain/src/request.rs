@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::endpoint::Endpoint;
 use crate::matching::EventType;
+use crate::signature::Signing;
 use crate::template::Unrendered;
 use crate::{EndpointId, EventId, TenantId, Timestamp, signature};
 
@@ -103,7 +104,9 @@ pub fn sign(
             signature::standard(&secrets, &id, now, &body),
         ),
     ];
-    if let Some(newest) = secrets.first() {
+    // Keyed with the whole secret, which the receiver of an ed25519 signature does not have.
+    let shared = |secret: &&signature::Secret| secret.signing() == Signing::Hmac;
+    if let Some(newest) = secrets.first().filter(shared) {
         headers.push((
             "x-webhook-signature".to_owned(),
             signature::plain(newest, &body),

@@ -4,6 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -13,6 +14,23 @@ use crate::{Invalid, Timestamp};
 pub const SECRET_PREFIX: &str = "whsec_";
 /// Bytes of a generated secret, before base64.
 pub const SECRET_BYTES: usize = 32;
+
+/// The prefix of a secret ed25519 key.
+pub const PRIVATE_PREFIX: &str = "whsk_";
+/// The prefix of the public key to it.
+pub const PUBLIC_PREFIX: &str = "whpk_";
+
+/// How requests are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Signing {
+    /// `v1`: HMAC-SHA256, with a secret that both sides know.
+    #[default]
+    Hmac,
+    /// `v1a`: ed25519, checked with a public key.
+    Ed25519,
+}
 
 /// What a webhook is signed with. Never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,12 +49,80 @@ impl Secret {
         Self(format!("{SECRET_PREFIX}{}", STANDARD.encode(random)))
     }
 
-    /// A secret that a caller brings along: `whsec_` with base64 of 24 to 64 bytes, or any other
-    /// 8 to 256 printable characters.
+    /// A generated secret as one that signs this way: an ed25519 key has its bytes as seed, and is
+    /// written as seed and public key, as libsodium does.
+    #[must_use]
+    pub fn made_for(self, signing: Signing) -> Self {
+        if signing == self.signing() {
+            return self;
+        }
+        let seed = self.standard_key();
+        match (signing, Ed25519KeyPair::from_seed_unchecked(&seed)) {
+            (Signing::Ed25519, Ok(pair)) => {
+                let both = [&seed, pair.public_key().as_ref()].concat();
+                Self(format!("{PRIVATE_PREFIX}{}", STANDARD.encode(both)))
+            }
+            (Signing::Hmac | Signing::Ed25519, _) => self,
+        }
+    }
+
+    /// How it signs.
+    pub fn signing(&self) -> Signing {
+        if self.0.starts_with(PRIVATE_PREFIX) {
+            Signing::Ed25519
+        } else {
+            Signing::Hmac
+        }
+    }
+
+    /// Whether it signs as was asked for.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn signs_as(&self, asked: Option<Signing>) -> Result<(), Invalid> {
+        if asked.is_some_and(|asked| asked != self.signing()) {
+            return Err(Invalid::new(
+                "signing",
+                "must fit the secret: `ed25519` has one that begins with `whsk_`, `hmac` any other",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The public key to check its signatures with, if that is how it signs.
+    pub fn public_key(&self) -> Option<String> {
+        let pair = self.key_pair()?;
+        let encoded = STANDARD.encode(pair.public_key());
+        Some(format!("{PUBLIC_PREFIX}{encoded}"))
+    }
+
+    fn key_pair(&self) -> Option<Ed25519KeyPair> {
+        let encoded = self.0.strip_prefix(PRIVATE_PREFIX)?;
+        let key = STANDARD.decode(encoded).ok()?;
+        match key.split_at_checked(32)? {
+            (seed, []) => Ed25519KeyPair::from_seed_unchecked(seed),
+            (seed, public) => Ed25519KeyPair::from_seed_and_public_key(seed, public),
+        }
+        .ok()
+    }
+
+    /// A secret that a caller brings along: `whsec_` with base64 of 24 to 64 bytes, `whsk_` with
+    /// base64 of an ed25519 seed (32 bytes) or of seed and public key (64), or any other 8 to 256
+    /// printable characters.
     ///
     /// # Errors
     /// Says what a secret must look like.
     pub fn given(text: &str) -> Result<Self, Invalid> {
+        if text.starts_with(PRIVATE_PREFIX) {
+            let secret = Self(text.to_owned());
+            if secret.key_pair().is_some() {
+                return Ok(secret);
+            }
+            return Err(Invalid::new(
+                "secret",
+                "must be `whsk_` and base64 of an ed25519 seed of 32 bytes, alone or with its public key",
+            ));
+        }
         let holds = match text.strip_prefix(SECRET_PREFIX) {
             Some(encoded) => STANDARD
                 .decode(encoded)
@@ -48,7 +134,7 @@ impl Secret {
         if !holds {
             return Err(Invalid::new(
                 "secret",
-                "must be `whsec_` and base64 of 24 to 64 bytes, or 8 to 256 printable ASCII characters",
+                "must be `whsec_` and base64 of 24 to 64 bytes, `whsk_` and base64 of an ed25519 key, or 8 to 256 printable ASCII characters",
             ));
         }
         Ok(Self(text.to_owned()))
@@ -92,8 +178,8 @@ fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The value of `webhook-signature`: one `v1,<base64>` a secret, newest first, over
-/// `{id}.{unix seconds}.{body}`.
+/// The value of `webhook-signature`: one `v1,<base64>` or `v1a,<base64>` a secret, newest first,
+/// over `{id}.{unix seconds}.{body}`.
 pub fn standard(secrets: &[Secret], id: &str, at: Timestamp, body: &[u8]) -> String {
     let seconds = at.as_secs().to_string();
     let mut header = String::new();
@@ -102,8 +188,13 @@ pub fn standard(secrets: &[Secret], id: &str, at: Timestamp, body: &[u8]) -> Str
             header.push(' ');
         }
         let parts: [&[u8]; 5] = [id.as_bytes(), b".", seconds.as_bytes(), b".", body];
-        header.push_str("v1,");
-        STANDARD.encode_string(hmac_sha256(&secret.standard_key(), &parts), &mut header);
+        if let Some(pair) = secret.key_pair() {
+            header.push_str("v1a,");
+            STANDARD.encode_string(pair.sign(&parts.concat()), &mut header);
+        } else {
+            header.push_str("v1,");
+            STANDARD.encode_string(hmac_sha256(&secret.standard_key(), &parts), &mut header);
+        }
     }
     header
 }
@@ -153,6 +244,58 @@ mod tests {
                 ours.split(' ').any(|one| one == theirs),
                 "{ours} lacks {theirs}"
             );
+        }
+    }
+
+    /// RFC 8032, 7.1, test 1.
+    const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+    const PUBLIC: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+
+    #[test]
+    fn a_public_key_is_the_one_that_the_standard_says() {
+        let short = Secret::given(&format!("whsk_{SEED}")).unwrap();
+        assert_eq!(short.public_key().unwrap(), format!("whpk_{PUBLIC}"));
+        let [seed, public] = [SEED, PUBLIC].map(|text| STANDARD.decode(text).unwrap());
+        let both = STANDARD.encode([seed, public].concat());
+        let long = Secret::given(&format!("whsk_{both}")).unwrap();
+        assert_eq!(long.public_key(), short.public_key());
+        let at = Timestamp::from_millis(5000);
+        let sign = |secret: &Secret| standard(std::slice::from_ref(secret), "evt", at, b"{}");
+        assert_eq!(sign(&long), sign(&short));
+        let hmac = Secret::given("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        assert_eq!((hmac.signing(), hmac.public_key()), (Signing::Hmac, None));
+    }
+
+    #[test]
+    fn an_ed25519_signature_is_checked_with_the_public_key_alone() {
+        use ring::signature::{ED25519, UnparsedPublicKey};
+
+        let secret = Secret::generate([3; 32]).made_for(Signing::Ed25519);
+        assert_eq!(Secret::given(secret.reveal()).unwrap(), secret);
+        let at = Timestamp::from_millis(1_614_265_330_000);
+        let header = standard(std::slice::from_ref(&secret), "evt", at, b"{\"a\":1}");
+        let signature = STANDARD
+            .decode(header.strip_prefix("v1a,").unwrap())
+            .unwrap();
+        let public = secret.public_key().unwrap();
+        let public = STANDARD
+            .decode(public.strip_prefix("whpk_").unwrap())
+            .unwrap();
+        let checks = |body: &str| {
+            let content = format!("evt.1614265330.{body}");
+            UnparsedPublicKey::new(&ED25519, &public)
+                .verify(content.as_bytes(), &signature)
+                .is_ok()
+        };
+        assert!(checks("{\"a\":1}") && !checks("{\"a\":2}"));
+    }
+
+    #[test]
+    fn a_broken_key_pair_is_refused() {
+        let [seed, other] = [SEED, PUBLIC].map(|text| STANDARD.decode(text).unwrap());
+        let swapped = STANDARD.encode([other, seed].concat());
+        for bad in ["whsk_", "whsk_!", "whsk_AAAA", &format!("whsk_{swapped}")] {
+            assert!(Secret::given(bad).is_err(), "{bad}");
         }
     }
 

@@ -64,7 +64,9 @@ impl<W: World> Management<W> {
         query: DeadLetterQuery,
     ) -> Result<Found<DeadLetterView>, Problem> {
         let limit = page::limit(query.limit)?;
-        let after = query.after.as_deref().map(page::read_place).transpose()?;
+        let after = query.after.as_deref();
+        let after = self.place("dead-letters", caller, after).await?;
+        let after = after.as_deref().map(page::read_place).transpose()?;
         let filter = DeliveryFilter {
             event_id: query.event_id,
             endpoint_id: query.endpoint_id,
@@ -79,7 +81,9 @@ impl<W: World> Management<W> {
         let listed = self.list(&caller.tenant, &filter, after, limit).await?;
         Ok(Found {
             data: listed.deliveries.iter().map(DeadLetterView::of).collect(),
-            next: listed.next.map(|id| id.to_string()),
+            next: self
+                .next("dead-letters", caller, listed.next.map(|id| id.to_string()))
+                .await?,
             scanned: listed.scanned,
         })
     }

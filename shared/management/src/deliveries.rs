@@ -93,13 +93,17 @@ impl<W: World> Management<W> {
         query: DeliveryQuery,
     ) -> Result<Found<DeliveryView>, Problem> {
         let limit = page::limit(query.limit)?;
-        let after = query.after.as_deref().map(page::read_place).transpose()?;
+        let after = query.after.as_deref();
+        let after = self.place("deliveries", caller, after).await?;
+        let after = after.as_deref().map(page::read_place).transpose()?;
         let listed = self
             .list(&caller.tenant, &query.filter(), after, limit)
             .await?;
         Ok(Found {
             data: listed.deliveries.iter().map(DeliveryView::of).collect(),
-            next: listed.next.map(|id| id.to_string()),
+            next: self
+                .next("deliveries", caller, listed.next.map(|id| id.to_string()))
+                .await?,
             scanned: listed.scanned,
         })
     }

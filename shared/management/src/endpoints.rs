@@ -3,7 +3,7 @@
 use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
 use hookpost_adapters::world::{random_bytes, secret_bytes};
-use hookpost_domain::endpoint::{Endpoint, EndpointDraft, EndpointState};
+use hookpost_domain::endpoint::{Endpoint, EndpointDraft, EndpointState, RotationDraft};
 use hookpost_domain::ports::{Endpoints, Error, Holding, World, Write};
 use hookpost_domain::signature::Secret;
 use hookpost_domain::{EndpointId, Invalid};
@@ -19,6 +19,10 @@ const TRIES: u32 = 5;
 
 fn missing() -> Problem {
     Problem::not_found("no endpoint has this id")
+}
+
+fn busy() -> Problem {
+    Problem::conflict("this endpoint is being changed by others; try again")
 }
 
 /// Which endpoints to list.
@@ -76,7 +80,8 @@ impl<W: World> Management<W> {
         let mut endpoints = self.store.endpoints(&caller.tenant).await?;
         endpoints
             .sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
-        if let Some(after) = query.after {
+        let after = query.after.as_deref();
+        if let Some(after) = self.place("endpoints", caller, after).await? {
             let place = endpoints
                 .iter()
                 .position(|endpoint| endpoint.id.as_str() == after);
@@ -88,6 +93,7 @@ impl<W: World> Management<W> {
             .last()
             .filter(|_| more)
             .map(|endpoint| endpoint.id.to_string());
+        let next = self.next("endpoints", caller, next).await?;
         let show = |endpoint: &Endpoint| EndpointView::of(endpoint, &self.config.retry);
         Ok(Page {
             data: endpoints.iter().map(show).collect(),
@@ -128,9 +134,33 @@ impl<W: World> Management<W> {
                 Write::Lost(other) => current = other.ok_or_else(missing)?,
             }
         }
-        Err(Problem::conflict(
-            "this endpoint is being changed by others; try again",
-        ))
+        Err(busy())
+    }
+
+    /// Puts a new secret in the place of the present one, which signs on for a while beside it. The
+    /// new one is in the answer, and in none after it.
+    ///
+    /// # Errors
+    /// 404 if the tenant has none of this id, 422 for a field that breaks its rule, 409 if others
+    /// change it all the time.
+    pub async fn rotate_secret(
+        &self,
+        caller: &Caller,
+        id: &str,
+        draft: RotationDraft,
+    ) -> Result<EndpointView, Problem> {
+        let now = self.world.now();
+        let secret = secret_bytes().map_err(|error| Problem::unavailable(&error))?;
+        let secret = Secret::generate(secret);
+        let mut current = self.whole_endpoint(caller, id).await?;
+        for _ in 0..TRIES {
+            let next = draft.clone().rotate(&current, secret.clone(), now)?;
+            match self.store.store_endpoint(&next, current.version).await? {
+                Write::Won => return Ok(EndpointView::rotated(&next, &self.config.retry)),
+                Write::Lost(other) => current = other.ok_or_else(missing)?,
+            }
+        }
+        Err(busy())
     }
 
     /// Deletes an endpoint; its deliveries end cancelled.

@@ -81,7 +81,9 @@ impl<W: World> Management<W> {
             let rule = "must be between 1 and 1000";
             return Err(Problem::invalid(&Invalid::new("limit", rule)));
         }
-        let mut after = query.after.as_deref().map(page::read_place).transpose()?;
+        let after = query.after.as_deref();
+        let after = self.place("export", caller, after).await?;
+        let mut after = after.as_deref().map(page::read_place).transpose()?;
         let is_first = after.is_none();
         let filter = query.filter();
         let mut body = String::new();
@@ -104,6 +106,7 @@ impl<W: World> Management<W> {
             after = listed.next;
             if after.is_none() || left == 0 || scanned >= MAX_SCANNED || body.len() >= MAX_BYTES {
                 let next = after.map(|id| id.to_string());
+                let next = self.next("export", caller, next).await?;
                 return Ok(Part { body, next });
             }
         }

@@ -52,16 +52,18 @@ impl<W: World> Management<W> {
             let id = id.strip_prefix("job_").map(str::parse::<EventId>);
             id.is_some_and(|id| id.is_ok())
         };
-        if query.after.as_deref().is_some_and(|after| !is_place(after)) {
+        let after = query.after.as_deref();
+        let after = self.place("jobs", caller, after).await?;
+        if after.as_deref().is_some_and(|after| !is_place(after)) {
             return Err(page::unknown_place());
         }
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-        let after = query.after.as_deref();
-        let page = self.store.jobs(&caller.tenant, after, limit).await?;
+        let jobs = self.store.jobs(&caller.tenant, after.as_deref(), limit);
+        let page = jobs.await?;
         let now = self.world.now();
         Ok(Page {
             data: page.jobs.iter().map(|job| job.shown(now)).collect(),
-            next: page.next,
+            next: self.next("jobs", caller, page.next).await?,
         })
     }
 

@@ -20,9 +20,13 @@ mod tokens;
 pub mod view;
 
 use hookpost_adapters::Config;
+use hookpost_adapters::api::Problem;
+use hookpost_adapters::auth::Caller;
 use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
 use hookpost_domain::ports::World;
+
+use page::Places;
 
 pub use audit::{AuditEntryView, AuditQuery};
 pub use dead_letters::{DeadLetterQuery, ResolveOrder};
@@ -53,6 +57,38 @@ impl<W: World> Management<W> {
             world,
             config,
         }
+    }
+
+    /// The place in a list that an `after` means.
+    pub(crate) async fn place(
+        &self,
+        list: &'static str,
+        caller: &Caller,
+        after: Option<&str>,
+    ) -> Result<Option<String>, Problem> {
+        let Some(token) = after else {
+            return Ok(None);
+        };
+        let key = self.store.signing_key().await?;
+        Places::new(list, &caller.tenant, key.clone())
+            .read(token)
+            .map(Some)
+    }
+
+    /// What a page says of the place after it.
+    pub(crate) async fn next(
+        &self,
+        list: &'static str,
+        caller: &Caller,
+        place: Option<String>,
+    ) -> Result<Option<String>, Problem> {
+        let Some(place) = place else {
+            return Ok(None);
+        };
+        let key = self.store.signing_key().await?;
+        Ok(Some(
+            Places::new(list, &caller.tenant, key.clone()).token(&place),
+        ))
     }
 
     /// The tables.

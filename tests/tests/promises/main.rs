@@ -32,6 +32,7 @@ mod repeating;
 mod replays;
 mod restarting;
 mod retries;
+mod rotating;
 mod routes;
 mod samples;
 mod secrets;

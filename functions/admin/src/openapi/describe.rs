@@ -1,6 +1,6 @@
 //! What the document says of each call.
 
-use hookpost_domain::endpoint::EndpointDraft;
+use hookpost_domain::endpoint::{EndpointDraft, RotationDraft};
 use hookpost_management::page::{Found, Page};
 use hookpost_management::view::{
     CriteriaView, DeadLetterView, DeliveryView, EndpointView, EventStatusView, EventView,
@@ -178,6 +178,14 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
             "Delete an endpoint; its deliveries end cancelled",
         )
         .answers(204, "Deleted", None),
+        Op::RotateSecret => call(
+            "rotateSecret",
+            "endpoints",
+            "A new secret, which is shown once; the present one signs beside it for a while",
+        )
+        .body::<RotationDraft>(shapes)
+        .json::<EndpointView>(200, shapes)
+        .problems(CONFLICT),
         Op::EndpointHealth => call("endpointHealth", "endpoints", "An endpoint's breaker")
             .json::<HealthView>(200, shapes),
         Op::MatchEvent => call(

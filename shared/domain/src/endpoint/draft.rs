@@ -11,7 +11,7 @@ use crate::breaker::BreakerPolicy;
 use crate::filter::Filter;
 use crate::headers;
 use crate::matching::EventPattern;
-use crate::signature::Secret;
+use crate::signature::{Secret, Signing};
 use crate::target::{AllowedTargets, TargetUrl};
 use crate::template::Template;
 use crate::{EndpointId, Invalid, TenantId, Timestamp};
@@ -66,7 +66,7 @@ impl<T> Patch<T> {
 
 /// The body of `POST /api/v1/endpoints` and of `PATCH /api/v1/endpoints/{id}`. Every other name
 /// that a field has is one of the documents this product was wished for in.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct EndpointDraft {
@@ -85,7 +85,10 @@ pub struct EndpointDraft {
     /// The body as JSON with `{{data.order.id}}` in its strings.
     #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Value>"))]
     template: Patch<Box<RawValue>>,
+    /// Whose prefix says how it signs: `whsk_` is ed25519, everything else HMAC.
     secret: Option<String>,
+    /// How requests are signed; `hmac` unless given.
+    signing: Option<Signing>,
     auth: Patch<AuthInput>,
     headers: Option<BTreeMap<String, String>>,
     #[serde(alias = "retry_policy")]
@@ -101,7 +104,7 @@ pub struct EndpointDraft {
     paused: Option<bool>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AuthInput {
@@ -118,6 +121,13 @@ struct BreakerInput {
     failures: Option<u32>,
     #[serde(alias = "pause_seconds")]
     pause: Option<u32>,
+}
+
+/// Secrets are part of it, so it is never shown.
+impl std::fmt::Debug for EndpointDraft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EndpointDraft").finish_non_exhaustive()
+    }
 }
 
 impl EndpointDraft {
@@ -151,10 +161,9 @@ impl EndpointDraft {
             event_types: Vec::new(),
             filter: None,
             template: None,
-            signing_keys: vec![SigningKey {
-                secret,
-                until: None,
-            }],
+            signing_keys: vec![SigningKey::new(
+                secret.made_for(self.signing.unwrap_or_default()),
+            )],
             auth: None,
             headers: Vec::new(),
             retry: None,
@@ -199,10 +208,13 @@ impl EndpointDraft {
         }
         if let Some(secret) = self.secret {
             let secret = Secret::given(&secret)?;
-            next.signing_keys = vec![SigningKey {
-                secret,
-                until: None,
-            }];
+            secret.signs_as(self.signing)?;
+            next.signing_keys = vec![SigningKey::new(secret)];
+        } else if self.signing.is_some_and(|asked| asked != next.signing()) {
+            return Err(Invalid::new(
+                "signing",
+                "is changed with a new secret: by `rotate-secret`, or with `secret`",
+            ));
         }
         if let Some(extra) = self.headers {
             next.headers = extra_headers(extra)?;

@@ -2,6 +2,7 @@
 
 mod draft;
 mod retry_input;
+mod rotation;
 mod secrets;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use draft::{EndpointDraft, Patch};
 pub use retry_input::{DurationInput, JitterInput, RetryInput, RetryNumbers};
+pub use rotation::{DEFAULT_OVERLAP, MAX_LIVE_KEYS, MAX_OVERLAP, RotationDraft};
 pub use secrets::{EndpointSecrets, Unfitting};
 
 use crate::breaker::BreakerPolicy;
@@ -17,7 +19,7 @@ use crate::event::Payload;
 use crate::filter::Filter;
 use crate::matching::{EventPattern, EventType};
 use crate::retry::RetryPolicy;
-use crate::signature::Secret;
+use crate::signature::{Secret, Signing};
 use crate::target::TargetUrl;
 use crate::template::Template;
 use crate::{EndpointId, TenantId, Timestamp};
@@ -68,6 +70,28 @@ pub struct SigningKey {
     /// The end of its overlap with the secret that replaced it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// The half that checks signatures, of an ed25519 key: no secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+}
+
+impl SigningKey {
+    /// A secret that signs until another takes its place.
+    pub fn new(secret: Secret) -> Self {
+        Self {
+            until: None,
+            public_key: secret.public_key(),
+            secret,
+        }
+    }
+
+    /// How it signs. Known without the secret.
+    pub fn signing(&self) -> Signing {
+        match self.public_key {
+            Some(_) => Signing::Ed25519,
+            None => Signing::Hmac,
+        }
+    }
 }
 
 /// Whether events are delivered.
@@ -167,6 +191,13 @@ impl Endpoint {
     pub fn timeout(&self) -> Duration {
         self.timeout_seconds
             .map_or(DEFAULT_TIMEOUT, |secs| Duration::from_secs(secs.into()))
+    }
+
+    /// How the newest secret signs.
+    pub fn signing(&self) -> Signing {
+        self.signing_keys
+            .first()
+            .map_or(Signing::Hmac, SigningKey::signing)
     }
 
     /// The secrets that sign at `now`, newest first.

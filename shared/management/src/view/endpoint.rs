@@ -6,6 +6,7 @@ use hookpost_domain::breaker::{Breaker, Health};
 use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState, ExtraHeader};
 use hookpost_domain::matching::EventPattern;
 use hookpost_domain::retry::{Backoff, Jitter, RetryPolicy};
+use hookpost_domain::signature::Signing;
 use hookpost_domain::{EndpointId, TenantId, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -60,9 +61,27 @@ pub struct EndpointView {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// How requests are signed: `hmac` (`v1`) or `ed25519` (`v1a`).
+    pub signing: Signing,
+    /// Every secret that signs, newest first, without the secret itself.
+    pub signing_keys: Vec<SigningKeyView>,
     /// What requests are signed with: shown to whoever made it, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+}
+
+/// A secret that signs.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "SigningKey")]
+pub struct SigningKeyView {
+    /// How.
+    pub signing: Signing,
+    /// What its signatures are checked with, `whpk_`, if it is an ed25519 key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// When it stops, because another has taken its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// When a breaker opens, and for how long.
@@ -173,6 +192,15 @@ impl EndpointView {
         Self::shown(endpoint, default_retry, true)
     }
 
+    /// An endpoint with its new secret, but not what else is kept of it.
+    pub fn rotated(endpoint: &Endpoint, default_retry: &RetryPolicy) -> Self {
+        let newest = endpoint.signing_keys.first();
+        Self {
+            secret: newest.map(|key| key.secret.reveal().to_owned()),
+            ..Self::of(endpoint, default_retry)
+        }
+    }
+
     fn shown(endpoint: &Endpoint, default_retry: &RetryPolicy, with_secrets: bool) -> Self {
         let state = state_name(endpoint.state);
         let disabled_by = match endpoint.state {
@@ -218,6 +246,16 @@ impl EndpointView {
             }),
             created_at: endpoint.created_at,
             updated_at: endpoint.updated_at,
+            signing: endpoint.signing(),
+            signing_keys: endpoint
+                .signing_keys
+                .iter()
+                .map(|key| SigningKeyView {
+                    signing: key.signing(),
+                    public_key: key.public_key.clone(),
+                    until: key.until,
+                })
+                .collect(),
             secret: secret.map(|key| key.secret.reveal().to_owned()),
         }
     }
