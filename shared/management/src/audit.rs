@@ -56,7 +56,13 @@ impl<W: World> Management<W> {
         query: AuditQuery,
     ) -> Result<Page<AuditEntryView>, Problem> {
         let limit = page::limit(query.limit)?;
-        let after = query.after.map(|after| after.parse::<AuditId>());
+        let list = if query.deployment {
+            "deployment-audit"
+        } else {
+            "audit"
+        };
+        let after = self.place(list, caller, query.after.as_deref()).await?;
+        let after = after.map(|after| after.parse::<AuditId>());
         let after = after.transpose().map_err(|_| page::unknown_place())?;
         if query.deployment && !caller.speaks_for_all() {
             return Err(Problem::forbidden(
@@ -79,7 +85,9 @@ impl<W: World> Management<W> {
         };
         Ok(Page {
             data: page.entries.into_iter().map(show).collect(),
-            next: page.next.map(|id| id.to_string()),
+            next: self
+                .next(list, caller, page.next.map(|id| id.to_string()))
+                .await?,
         })
     }
 }

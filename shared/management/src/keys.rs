@@ -191,7 +191,13 @@ impl<W: World> Management<W> {
         query: KeyQuery,
     ) -> Result<Page<KeyView>, Problem> {
         let limit = page::limit(query.limit)?;
-        let after = query.after.map(|after| after.parse::<KeyId>());
+        let list = if query.all_tenants {
+            "all-keys"
+        } else {
+            "keys"
+        };
+        let after = self.place(list, caller, query.after.as_deref()).await?;
+        let after = after.map(|after| after.parse::<KeyId>());
         let after = after.transpose().map_err(|_| page::unknown_place())?;
         let reach = if query.all_tenants {
             if !caller.speaks_for_all() {
@@ -217,8 +223,9 @@ impl<W: World> Management<W> {
             .await?;
         let now = self.world.now();
         let next = records.last().filter(|_| more);
+        let next = next.map(|record| record.id.to_string());
         Ok(Page {
-            next: next.map(|record| record.id.to_string()),
+            next: self.next(list, caller, next).await?,
             data: records
                 .into_iter()
                 .map(|record| KeyView::of(record, now))
