@@ -14,7 +14,7 @@ use hookpost_domain::ports::World;
 use hookpost_management::{Format, Management};
 use serde_json::json;
 
-use routes::{Access, Found, Op};
+use routes::{Access, Found, Op, Operate};
 
 /// The function, over the services with clock and dice `W`.
 #[derive(Debug)]
@@ -103,6 +103,26 @@ impl<W: World> Admin<W> {
         outcome
     }
 
+    async fn operate(&self, what: Operate, admitted: &Admitted<'_>) -> Result<Reply, Problem> {
+        let Admitted { call, caller, .. } = admitted;
+        let (services, id) = (&self.services, admitted.id());
+        Ok(match what {
+            Operate::Enable => Reply::json(200, &services.enable_endpoint(caller, id).await?),
+            Operate::Disable => Reply::json(200, &services.disable_endpoint(caller, id).await?),
+            Operate::Pause => Reply::json(200, &services.pause_endpoint(caller, id).await?),
+            Operate::Resume => Reply::json(200, &services.resume_endpoint(caller, id).await?),
+            Operate::Test => {
+                let draft = call.json_or_default()?;
+                Reply::json(202, &services.test_endpoint(caller, id, draft).await?)
+            }
+            Operate::OpenBreaker => {
+                let draft = call.json_or_default()?;
+                Reply::json(200, &services.open_breaker(caller, id, draft).await?)
+            }
+            Operate::CloseBreaker => Reply::json(200, &services.close_breaker(caller, id).await?),
+        })
+    }
+
     async fn run(&self, op: Op, admitted: &Admitted<'_>) -> Result<Reply, Problem> {
         let Admitted { call, caller, .. } = admitted;
         let (services, id) = (&self.services, admitted.id());
@@ -139,6 +159,7 @@ impl<W: World> Admin<W> {
                 let input = call.json()?;
                 Reply::json(200, &services.preview(caller, id, input).await?)
             }
+            Op::Operate(what) => self.operate(what, admitted).await?,
             Op::GetEvent => Reply::json(200, &services.get_event(caller, id).await?),
             Op::GetDelivery => Reply::json(200, &services.get_delivery(caller, id).await?),
             Op::ListDeliveries => {

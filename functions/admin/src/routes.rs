@@ -35,6 +35,8 @@ pub(crate) enum Op {
     EndpointHealth,
     MatchEvent,
     PreviewRequest,
+    /// Something is done to an endpoint without changing what it is like.
+    Operate(Operate),
     GetEvent,
     GetDelivery,
     ListDeliveries,
@@ -77,6 +79,18 @@ impl Route {
         };
         changes || self.path.ends_with("/export")
     }
+}
+
+/// What is done to an endpoint without changing what it is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Operate {
+    Enable,
+    Disable,
+    Pause,
+    Resume,
+    Test,
+    OpenBreaker,
+    CloseBreaker,
 }
 
 /// What another function does.
@@ -132,6 +146,13 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/endpoints/match", READ, Op::MatchEvent),
     // A preview is signed: whoever sees it could send it.
     route("POST", "/endpoints/{id}/preview", MANAGE, Op::PreviewRequest),
+    route("POST", "/endpoints/{id}/enable", MANAGE, Op::Operate(Operate::Enable)),
+    route("POST", "/endpoints/{id}/disable", MANAGE, Op::Operate(Operate::Disable)),
+    route("POST", "/endpoints/{id}/pause", MANAGE, Op::Operate(Operate::Pause)),
+    route("POST", "/endpoints/{id}/resume", MANAGE, Op::Operate(Operate::Resume)),
+    route("POST", "/endpoints/{id}/test", MANAGE, Op::Operate(Operate::Test)),
+    route("POST", "/endpoints/{id}/breaker/open", MANAGE, Op::Operate(Operate::OpenBreaker)),
+    route("POST", "/endpoints/{id}/breaker/close", MANAGE, Op::Operate(Operate::CloseBreaker)),
 
     route("GET", "/deliveries", READ, Op::ListDeliveries),
     route("GET", "/deliveries/export", READ, Op::ExportDeliveries),

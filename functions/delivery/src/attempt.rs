@@ -1,10 +1,11 @@
 //! One request, and what it teaches: about the delivery, and about the endpoint.
 
+use hookpost_domain::answer::Judged;
 use hookpost_domain::breaker::{Breaker, Health, Slot};
-use hookpost_domain::delivery::{Attempt, Delivery, FailureKind};
+use hookpost_domain::delivery::{Attempt, AttemptResult, Delivery};
 use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState};
 use hookpost_domain::outcome::{self, Aftermath, Ahead};
-use hookpost_domain::ports::{Answer, Error, Transport, World, Write};
+use hookpost_domain::ports::{Error, Transport, World, Write};
 use hookpost_domain::retry::RetryPolicy;
 use hookpost_domain::{Timestamp, request, retry_after};
 use serde_json::value::RawValue;
@@ -45,10 +46,13 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             body,
             began,
         );
+        let rules = endpoint.rules();
+        let timeout = endpoint.timeout();
         let answer = self
             .http
-            .post(&endpoint.url, request, endpoint.timeout())
+            .post(&endpoint.url, request, timeout, rules.look_into_bodies())
             .await;
+        let judged = rules.judge(answer.result, &answer.body);
         let now = self.world.now();
         let latency = u32::try_from(now.since(began).as_millis()).unwrap_or(u32::MAX);
         let attempt = Attempt {
@@ -56,13 +60,13 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             cycle: delivery.cycle,
             at: began,
             latency_ms: latency,
-            result: answer.result.clone(),
+            result: judged.result.clone(),
         };
         let policy = endpoint.retry.as_ref().unwrap_or(&self.settings.retry);
         let ahead = self
-            .learn(&page, &delivery, &endpoint, policy, &attempt, probe, now)
+            .learn(&page, &delivery, &endpoint, policy, &judged, probe, now)
             .await;
-        if attempt.failure() == Some(FailureKind::Http(410))
+        if judged.is_gone()
             && let Err(error) = self.disable(&page, &endpoint, now).await
         {
             // Its next delivery will hear the same.
@@ -70,7 +74,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         }
         let after = Aftermath {
             policy,
-            no_retry_statuses: &endpoint.no_retry_statuses,
+            ends: judged.ends,
             retry_after: answer
                 .retry_after
                 .as_deref()
@@ -88,7 +92,12 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 .await?
             {
                 Write::Won => {
-                    log(&settled.delivery, &endpoint, &answer, latency);
+                    log(
+                        &settled.delivery,
+                        &endpoint,
+                        answer.retry_after.as_deref(),
+                        latency,
+                    );
                     self.count(&current, &settled.delivery, Some(&attempt), now);
                     return self.step(carrier, &settled, Some(payload), received).await;
                 }
@@ -115,18 +124,18 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         delivery: &Delivery,
         endpoint: &Endpoint,
         policy: &RetryPolicy,
-        attempt: &Attempt,
+        judged: &Judged,
         probe: Option<u64>,
         now: Timestamp,
     ) -> Ahead {
-        let retries = outcome::will_retry(delivery, attempt, policy, &endpoint.no_retry_statuses)
+        let retries = outcome::will_retry(delivery, policy, judged.ends)
             && policy
                 .delay_before(delivery.attempts + 2, 0.5)
                 .is_some_and(|wait| wait <= outcome::MAX_KEEP_BACK);
         let books = retries.then_some(&delivery.id);
-        let decide = |health: &Health| match attempt.failure() {
-            None => health.after_success(probe),
-            Some(_) => {
+        let decide = |health: &Health| match judged.result {
+            AttemptResult::Accepted(_) => health.after_success(probe, now),
+            AttemptResult::Failed { .. } => {
                 health.after_failure(endpoint.breaker, probe, books, endpoint.timeout(), now)
             }
         };
@@ -182,7 +191,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
     }
 }
 
-fn log(delivery: &Delivery, endpoint: &Endpoint, answer: &Answer, latency_ms: u32) {
+fn log(delivery: &Delivery, endpoint: &Endpoint, retry_after: Option<&str>, latency_ms: u32) {
     let last = delivery.log.last();
     let number = last.map_or(0, |attempt| attempt.number);
     let Some(failed) = last.filter(|attempt| attempt.failure().is_some()) else {
@@ -197,7 +206,7 @@ fn log(delivery: &Delivery, endpoint: &Endpoint, answer: &Answer, latency_ms: u3
         attempt = number,
         latency_ms,
         failure = failed.describe(),
-        retry_after = answer.retry_after,
+        retry_after,
         status = delivery.status_name(),
         "an attempt failed"
     );

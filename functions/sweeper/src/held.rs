@@ -16,7 +16,7 @@ use hookpost_domain::counters::Counters;
 use hookpost_domain::delivery::{DeadReason, Delivery, Status};
 use hookpost_domain::endpoint::{Endpoint, EndpointState};
 use hookpost_domain::ids::DELIVERY_SHARDS;
-use hookpost_domain::outcome::Patience;
+use hookpost_domain::outcome::{self, Patience};
 use hookpost_domain::ports::{Endpoints, Error, World};
 use hookpost_domain::retry::RetryPolicy;
 use hookpost_domain::{DeliveryId, Timestamp};
@@ -73,14 +73,16 @@ fn care(found: Option<(&Endpoint, &Health)>, now: Timestamp) -> Care {
     }
 }
 
-/// How long a delivery may wait behind an open breaker: as when it is carried out.
-fn longest_wait(policy: &RetryPolicy, patience: Patience) -> Duration {
-    patience.max_age.max(policy.longest().saturating_mul(2))
-}
-
 /// Whether a delivery has waited too long. What a pause held back has its wait counted anew.
-fn has_expired(delivery: &Delivery, longest: Duration, now: Timestamp) -> bool {
-    delivery.status == Status::Held { paused: false } && now.since(delivery.since) > longest
+fn has_expired(
+    delivery: &Delivery,
+    endpoint: &Endpoint,
+    policy: &RetryPolicy,
+    patience: Patience,
+    now: Timestamp,
+) -> bool {
+    delivery.status == Status::Held { paused: false }
+        && outcome::has_waited_too_long(delivery, endpoint, policy, patience, now)
 }
 
 /// The shard that is looked through for what has waited too long: another one each minute.
@@ -213,9 +215,9 @@ impl<W: World> Sweeper<W> {
         stop_at: Timestamp,
     ) -> Result<(), Error> {
         let policy = endpoint.retry.as_ref().unwrap_or(&self.config.retry);
-        let longest = longest_wait(policy, self.config.patience);
+        let patience = self.config.patience;
         let now = self.world.now();
-        let until = before(now, longest);
+        let until = before(now, outcome::longest_wait(policy, patience));
         let mut given_up = 0;
         for shard in shards {
             let mut after = None;
@@ -228,7 +230,8 @@ impl<W: World> Sweeper<W> {
                     page.found.into_iter().map(|waiting| waiting.id).collect();
                 let mut found = self.store.deliveries(&ids).await?;
                 found.retain(|delivery| {
-                    delivery.tenant == note.tenant && has_expired(delivery, longest, now)
+                    delivery.tenant == note.tenant
+                        && has_expired(delivery, endpoint, policy, patience, now)
                 });
                 let mut burials = stream::iter(found)
                     .map(|delivery| self.give_up(delivery, endpoint, now))
@@ -305,6 +308,7 @@ mod tests {
             pause_seconds: 30,
             next_probe,
             slot: Slot::Free,
+            by_hand: false,
         };
         Health {
             breaker,
@@ -345,16 +349,20 @@ mod tests {
             endpoint: "ep_1".parse().unwrap(),
         };
         let fresh = Delivery::new(id, TenantId::default(), "order.created".parse().unwrap());
-        let longest = longest_wait(&RetryPolicy::default(), Patience::default());
-        assert_eq!(longest, Patience::default().max_age);
+        let (policy, patience) = (RetryPolicy::default(), Patience::default());
+        let longest = outcome::longest_wait(&policy, patience);
+        assert_eq!(longest, patience.max_age);
         let then = NOW.after(longest);
         let too_late = then.after(Duration::from_millis(1));
-        assert!(!has_expired(&fresh.held(false), longest, then));
-        assert!(has_expired(&fresh.held(false), longest, too_late));
-        assert!(!has_expired(&fresh.held(true), longest, too_late));
+        let endpoint = endpoint(EndpointState::Active, None);
+        let has_expired =
+            |delivery: &Delivery, now| has_expired(delivery, &endpoint, &policy, patience, now);
+        assert!(!has_expired(&fresh.held(false), then));
+        assert!(has_expired(&fresh.held(false), too_late));
+        assert!(!has_expired(&fresh.held(true), too_late));
         // A replayed one is as old as its cycle.
         let replayed = fresh.replayed(then).held(false);
-        assert!(!has_expired(&replayed, longest, too_late));
+        assert!(!has_expired(&replayed, too_late));
     }
 
     #[test]
@@ -364,7 +372,10 @@ mod tests {
             max_age: Duration::ZERO,
             ..Patience::default()
         };
-        assert_eq!(longest_wait(&policy, patience), policy.longest() * 2);
+        assert_eq!(
+            outcome::longest_wait(&policy, patience),
+            policy.longest() * 2
+        );
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //!
 //! Guarantees: an address is judged when it is dialled, and a name that resolves to any address
 //! that is not public is not dialled at all; no redirect is followed; no proxy is used; a request
-//! ends within its time-out; at most [`MAX_ANSWER_BYTES`] of an answer are read.
+//! ends within its time-out; at most [`MAX_BODY_BYTES`] of an answer are read.
 
 use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hookpost_domain::answer::MAX_BODY_BYTES;
 use hookpost_domain::delivery::{AttemptResult, FailureKind, clip, clip_text};
 use hookpost_domain::ports::{Answer, Transport};
 use hookpost_domain::request::SignedRequest;
@@ -18,9 +19,9 @@ use reqwest::{Client, ClientBuilder, Response};
 
 use crate::Config;
 
-/// Bytes of an answer that are read, so that its connection can be used again.
-pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// How long is spent on reading an answer whose status is known.
+/// Bytes of a failure's body that are looked at for its beginning.
+const HEAD_BYTES: usize = 1024;
+/// How long is spent on reading an answer whose status is all that matters.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The HTTP client.
@@ -83,7 +84,13 @@ impl Http {
 }
 
 impl Transport for Http {
-    async fn post(&self, url: &TargetUrl, request: SignedRequest, timeout: Duration) -> Answer {
+    async fn post(
+        &self,
+        url: &TargetUrl,
+        request: SignedRequest,
+        timeout: Duration,
+        with_body: bool,
+    ) -> Answer {
         let client = match target::verdict(url.as_url(), &self.allowed) {
             Verdict::Listed => &self.listed,
             Verdict::Guarded => &self.guarded,
@@ -91,8 +98,16 @@ impl Transport for Http {
                 return failure(FailureKind::RefusedAddress, &format!("the URL {rule}"));
             }
         };
-        match tokio::time::timeout(timeout, self.send(client, url, request)).await {
-            Ok(Ok(response)) => answer(response).await,
+        let exchange = async {
+            let mut response = self.send(client, url, request).await?;
+            let mut body = Vec::new();
+            if with_body {
+                read(&mut response, &mut body, MAX_BODY_BYTES).await?;
+            }
+            Ok::<_, reqwest::Error>((response, body))
+        };
+        match tokio::time::timeout(timeout, exchange).await {
+            Ok(Ok((response, body))) => answer(response, body).await,
             Ok(Err(error)) => classify(&error),
             Err(_) => {
                 let detail = format!("no answer within {} s", timeout.as_secs());
@@ -102,28 +117,34 @@ impl Transport for Http {
     }
 }
 
-async fn answer(mut response: Response) -> Answer {
+/// Reads an answer to its end, or until [`MAX_BODY_BYTES`] are read, and keeps the first `keep`.
+async fn read(
+    response: &mut Response,
+    head: &mut Vec<u8>,
+    keep: usize,
+) -> Result<(), reqwest::Error> {
+    let mut read = head.len();
+    while read < MAX_BODY_BYTES
+        && let Some(chunk) = response.chunk().await?
+    {
+        read += chunk.len();
+        let room = keep.saturating_sub(head.len());
+        head.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+    }
+    Ok(())
+}
+
+/// The answer; what of its body has not been read is, so that its connection can be used again.
+async fn answer(mut response: Response, mut body: Vec<u8>) -> Answer {
     let status = response.status();
     let retry_after = response
         .headers()
         .get("retry-after")
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let mut head = Vec::new();
-    let drain = async {
-        let mut read = 0;
-        while let Ok(Some(chunk)) = response.chunk().await {
-            read += chunk.len();
-            let room = 1024usize.saturating_sub(head.len());
-            head.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-            if read >= MAX_ANSWER_BYTES {
-                break;
-            }
-        }
-    };
-    // The status is known: an answer that drips on changes nothing about it.
-    let drained = tokio::time::timeout(DRAIN_TIMEOUT, drain).await;
-    if drained.is_err() {
+    // The status is known: an answer that drips on, or breaks off, changes nothing about it.
+    let drain = read(&mut response, &mut body, HEAD_BYTES);
+    if tokio::time::timeout(DRAIN_TIMEOUT, drain).await.is_err() {
         tracing::debug!("an answer was cut off while it was still coming");
     }
     let result = if status.is_success() {
@@ -135,12 +156,13 @@ async fn answer(mut response: Response) -> Answer {
                 .canonical_reason()
                 .unwrap_or("unknown status")
                 .to_owned(),
-            response: clip(&head),
+            response: clip(&body),
         }
     };
     Answer {
         result,
         retry_after,
+        body,
     }
 }
 
@@ -153,6 +175,7 @@ fn failure(kind: FailureKind, detail: &str) -> Answer {
     Answer {
         result,
         retry_after: None,
+        body: Vec::new(),
     }
 }
 

@@ -394,7 +394,7 @@ mod tests {
             let policy = RetryPolicy::preset("quick").unwrap();
             let after = Aftermath {
                 policy: &policy,
-                no_retry_statuses: &[],
+                ends: None,
                 retry_after: None,
                 ahead: Ahead::Clear,
                 patience: Patience::default(),

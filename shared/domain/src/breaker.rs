@@ -48,6 +48,12 @@ pub struct Health {
     /// When the first of them was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
+    /// When a success last ended a streak of failures: other successes cost no write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_recovery: Option<Timestamp>,
+    /// When the last failure was that counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Timestamp>,
     /// Whether requests go out.
     pub breaker: Breaker,
 }
@@ -69,6 +75,9 @@ pub enum Breaker {
         next_probe: Timestamp,
         /// Who probes.
         slot: Slot,
+        /// Whether somebody opened it by hand.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_hand: bool,
     },
 }
 
@@ -134,6 +143,7 @@ impl Health {
             pause_seconds,
             next_probe,
             slot,
+            by_hand,
         } = &self.breaker
         else {
             return Gate::Pass;
@@ -145,6 +155,7 @@ impl Health {
                 pause_seconds: *pause_seconds,
                 next_probe: *next_probe,
                 slot,
+                by_hand: *by_hand,
             },
             ..self.clone()
         };
@@ -163,6 +174,10 @@ impl Health {
             if mine && taken {
                 return Gate::WaitToProbe(*next_probe);
             }
+            // It would wait in the table, and miss it if the breaker is closed before.
+            if next_probe.since(now) > MAX_PAUSE {
+                return Gate::Hold;
+            }
             return Gate::Book(with(booked(delivery, *next_probe, timeout)), *next_probe);
         }
         Gate::Probe(with(Slot::Probing {
@@ -173,15 +188,55 @@ impl Health {
 
     /// The health after a success, if that changes it. `probe` is the token of the request if it
     /// was a probe.
-    pub fn after_success(&self, probe: Option<u64>) -> Option<Self> {
+    pub fn after_success(&self, probe: Option<u64>, now: Timestamp) -> Option<Self> {
         let counts = match &self.breaker {
             Breaker::Closed => self.failures > 0,
             Breaker::Open { slot, .. } => is_probe(slot, probe),
         };
         counts.then(|| Self {
             version: self.version + 1,
+            last_recovery: Some(now),
+            last_failure: self.last_failure,
             ..Self::default()
         })
+    }
+
+    /// The health once somebody has opened the breaker, for `pause`: nothing goes out until then,
+    /// and then one request does, as the probe.
+    #[must_use]
+    pub fn opened_by_hand(&self, policy: BreakerPolicy, pause: Duration, now: Timestamp) -> Self {
+        Self {
+            version: self.version + 1,
+            breaker: Breaker::Open {
+                opened_at: now,
+                pause_seconds: policy.pause_seconds.into(),
+                next_probe: now.after(pause),
+                slot: Slot::Free,
+                by_hand: true,
+            },
+            ..self.clone()
+        }
+    }
+
+    /// The health once somebody has closed the breaker, if that changes it: its count starts again.
+    pub fn closed_by_hand(&self) -> Option<Self> {
+        (!self.is_spotless()).then(|| Self {
+            version: self.version + 1,
+            last_recovery: self.last_recovery,
+            last_failure: self.last_failure,
+            ..Self::default()
+        })
+    }
+
+    /// The delivery whose message waits for the probe's time, if one does.
+    pub fn booked(&self) -> Option<&DeliveryId> {
+        match &self.breaker {
+            Breaker::Open {
+                slot: Slot::Booked { delivery, .. },
+                ..
+            } => Some(delivery),
+            Breaker::Open { .. } | Breaker::Closed => None,
+        }
     }
 
     /// The health after a failure, if that changes it. `books` is the delivery if it will be tried
@@ -201,11 +256,14 @@ impl Health {
                 version: self.version + 1,
                 failures,
                 failing_since: self.failing_since.or(Some(now)),
+                last_recovery: self.last_recovery,
+                last_failure: Some(now),
                 breaker: Breaker::Open {
                     opened_at,
                     pause_seconds: pause.as_secs(),
                     next_probe,
                     slot,
+                    by_hand: false,
                 },
             }
         };
@@ -221,6 +279,8 @@ impl Health {
                     version: self.version + 1,
                     failures,
                     failing_since: Some(since),
+                    last_recovery: self.last_recovery,
+                    last_failure: Some(now),
                     breaker: Breaker::Closed,
                 })
             }
@@ -313,7 +373,7 @@ mod tests {
                 .after_failure(policy, None, None, TIMEOUT, at(second))
                 .unwrap();
             if second % 4 == 3 {
-                health = health.after_success(None).unwrap();
+                health = health.after_success(None, at(0)).unwrap();
                 assert!(health.is_spotless());
             }
         }
@@ -345,9 +405,14 @@ mod tests {
             panic!()
         };
         assert_eq!(probing.gate(&delivery(1), 8, TIMEOUT, at(50)), Gate::Hold);
-        assert!(probing.after_success(None).is_none());
-        assert!(probing.after_success(Some(8)).is_none());
-        assert!(probing.after_success(Some(7)).unwrap().is_spotless());
+        assert!(probing.after_success(None, at(0)).is_none());
+        assert!(probing.after_success(Some(8), at(60)).is_none());
+        assert!(
+            probing
+                .after_success(Some(7), at(60))
+                .unwrap()
+                .is_spotless()
+        );
     }
 
     #[test]
@@ -389,11 +454,76 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn one_opened_by_hand_lets_nothing_out_until_its_time_and_then_one_probe() {
+        let hour = Duration::from_secs(3600);
+        let open = Health::default().opened_by_hand(BreakerPolicy::default(), hour, at(0));
+        for second in [0, 60, 2699] {
+            assert_eq!(
+                open.gate(&delivery(1), 7, TIMEOUT, at(second)),
+                Gate::Hold,
+                "{second}"
+            );
+            assert!(!open.needs_a_probe(at(second)));
+        }
+        assert!(matches!(
+            open.gate(&delivery(1), 7, TIMEOUT, at(2700)),
+            Gate::Book(..)
+        ));
+        assert!(open.needs_a_probe(at(3600)));
+        let Gate::Probe(probing) = open.gate(&delivery(1), 7, TIMEOUT, at(3600)) else {
+            panic!()
+        };
+        let policy = BreakerPolicy::default();
+        let again = probing
+            .after_failure(policy, Some(7), None, TIMEOUT, at(3601))
+            .unwrap();
+        let Breaker::Open { next_probe, .. } = again.breaker else {
+            panic!()
+        };
+        assert_eq!(next_probe, at(3661));
+        assert!(
+            probing
+                .after_success(Some(7), at(3601))
+                .unwrap()
+                .is_spotless()
+        );
+    }
+
+    #[test]
+    fn one_closed_by_hand_is_as_good_as_new_but_remembers() {
+        assert_eq!(Health::default().closed_by_hand(), None);
+        let open = open_at_20();
+        assert_eq!(open.booked(), Some(&delivery(1)));
+        let closed = open.closed_by_hand().unwrap();
+        assert!(closed.is_spotless());
+        assert_eq!(closed.version, open.version + 1);
+        assert_eq!(closed.last_failure, Some(at(20)));
+        // What was the probe, and what began before, changes nothing for the better or worse.
+        assert_eq!(closed.after_success(Some(7), at(21)), None);
+        let failed = closed.after_failure(BreakerPolicy::default(), Some(7), None, TIMEOUT, at(21));
+        assert_eq!(failed.unwrap().failures, 1);
+    }
+
+    #[test]
+    fn a_recovery_is_remembered_and_so_is_the_failure_before_it() {
+        let policy = BreakerPolicy::default();
+        let failed = Health::default()
+            .after_failure(policy, None, None, TIMEOUT, at(5))
+            .unwrap();
+        let well = failed.after_success(None, at(9)).unwrap();
+        assert_eq!(well.last_failure, Some(at(5)));
+        assert_eq!(well.last_recovery, Some(at(9)));
+        assert_eq!(well.after_success(None, at(10)), None, "no write");
+    }
+
     /// What instances that race may do to one health; each write is over the version it saw.
     #[derive(Debug, Clone)]
     enum Act {
         Ask(u8),
         Finish { success: bool },
+        Open(u64),
+        Close,
         Stray { success: bool },
         Wait(u64),
     }
@@ -404,6 +534,8 @@ mod tests {
             any::<bool>().prop_map(|success| Act::Finish { success }),
             any::<bool>().prop_map(|success| Act::Stray { success }),
             (0..60u64).prop_map(Act::Wait),
+            (1..2000u64).prop_map(Act::Open),
+            Just(Act::Close),
         ]
     }
 
@@ -422,6 +554,15 @@ mod tests {
                 }
                 match act {
                     Act::Wait(secs) => now = now.after(Duration::from_secs(secs)),
+                    // A probe that is under way then counts no more.
+                    Act::Open(secs) => {
+                        probe = None;
+                        health = health.opened_by_hand(policy, Duration::from_secs(secs), now);
+                    }
+                    Act::Close => {
+                        probe = None;
+                        health = health.closed_by_hand().unwrap_or(health);
+                    }
                     Act::Ask(n) => {
                         token += 1;
                         match health.gate(&delivery(n), token, TIMEOUT, now) {
@@ -441,7 +582,7 @@ mod tests {
                     }
                     Act::Finish { success } => if let Some((token, _)) = probe.take() {
                         let next = if success {
-                            health.after_success(Some(token))
+                            health.after_success(Some(token), now)
                         } else {
                             health.after_failure(policy, Some(token), None, TIMEOUT, now)
                         };
@@ -450,7 +591,7 @@ mod tests {
                     Act::Stray { success } => {
                         let was_open = health.is_open();
                         let next = if success {
-                            health.after_success(None)
+                            health.after_success(None, now)
                         } else {
                             health.after_failure(policy, None, None, TIMEOUT, now)
                         };

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod action;
+pub mod answer;
 pub mod audit;
 pub mod breaker;
 pub mod carrier;

@@ -143,7 +143,7 @@ pub fn admit(
             );
         }
     }
-    if now.since(delivery.since) > patience.max_age.max(policy.longest().saturating_mul(2)) {
+    if has_waited_too_long(delivery, endpoint, policy, patience, now) {
         return settled(delivery.dead(DeadReason::Expired, now), Step::Exhaust);
     }
     if receives >= MAX_RECEIVES {
@@ -172,6 +172,26 @@ pub fn unrendered(delivery: &Delivery, broken: &Unrendered, now: Timestamp) -> S
             .dead(DeadReason::Template, now),
         step: Step::Exhaust,
     }
+}
+
+/// Whether a delivery has waited longer than there is patience for: from the beginning of its cycle,
+/// or from when its endpoint was last resumed, as no pause counts.
+pub fn has_waited_too_long(
+    delivery: &Delivery,
+    endpoint: &Endpoint,
+    policy: &RetryPolicy,
+    patience: Patience,
+    now: Timestamp,
+) -> bool {
+    let since = endpoint
+        .resumed_at
+        .map_or(delivery.since, |resumed| delivery.since.max(resumed));
+    now.since(since) > longest_wait(policy, patience)
+}
+
+/// How long a delivery may wait from the beginning of its cycle.
+pub fn longest_wait(policy: &RetryPolicy, patience: Patience) -> Duration {
+    patience.max_age.max(policy.longest().saturating_mul(2))
 }
 
 /// A delivery whose endpoint's breaker is open, and not its to probe.
@@ -236,8 +256,8 @@ pub enum Ahead {
 pub struct Aftermath<'a> {
     /// When to try again, and how often.
     pub policy: &'a RetryPolicy,
-    /// Status codes that no retry mends.
-    pub no_retry_statuses: &'a [u16],
+    /// Why this failure is the last one whatever the policy says, if it is.
+    pub ends: Option<DeadReason>,
     /// How long the answer asks us to wait.
     pub retry_after: Option<Duration>,
     /// What the breaker says.
@@ -248,36 +268,10 @@ pub struct Aftermath<'a> {
     pub roll: f64,
 }
 
-/// Whether a failure of this kind can be the last one whatever the policy says.
-pub fn ends_it(kind: FailureKind, no_retry_statuses: &[u16]) -> Option<DeadReason> {
-    match kind {
-        FailureKind::Http(410) => Some(DeadReason::Gone),
-        FailureKind::Http(status) if no_retry_statuses.contains(&status) => {
-            Some(DeadReason::NotRetried)
-        }
-        FailureKind::Http(_)
-        | FailureKind::Timeout
-        | FailureKind::Dns
-        | FailureKind::RefusedAddress
-        | FailureKind::Connect
-        | FailureKind::Tls
-        | FailureKind::Reset
-        | FailureKind::Protocol => None,
-        FailureKind::Template => Some(DeadReason::Template),
-    }
-}
-
-/// Whether this delivery, after this failure, will be attempted again.
-pub fn will_retry(
-    delivery: &Delivery,
-    attempt: &Attempt,
-    policy: &RetryPolicy,
-    no_retry_statuses: &[u16],
-) -> bool {
-    let ended = attempt
-        .failure()
-        .and_then(|kind| ends_it(kind, no_retry_statuses));
-    !delivery.is_final() && ended.is_none() && delivery.attempts + 1 < policy.max_attempts()
+/// Whether this delivery, after this failure, will be attempted again; `ends` is why it will not be
+/// whatever the policy says.
+pub fn will_retry(delivery: &Delivery, policy: &RetryPolicy, ends: Option<DeadReason>) -> bool {
+    !delivery.is_final() && ends.is_none() && delivery.attempts + 1 < policy.max_attempts()
 }
 
 /// What follows a request. Never undoes what is final; counts the attempt in its own cycle only.
@@ -296,16 +290,15 @@ pub fn settle(
         step: Step::Exhaust,
     };
     let same_cycle = attempt.cycle == delivery.cycle;
-    let result = attempt.result.clone();
+    let is_accepted = attempt.failure().is_none();
     let logged = delivery.with_attempt(attempt);
     if delivery.is_final() || !same_cycle {
         return complete(logged);
     }
-    let kind = match result {
-        AttemptResult::Accepted(_) => return complete(logged.delivered(now)),
-        AttemptResult::Failed { kind, .. } => kind,
-    };
-    if let Some(reason) = ends_it(kind, after.no_retry_statuses) {
+    if is_accepted {
+        return complete(logged.delivered(now));
+    }
+    if let Some(reason) = after.ends {
         return exhaust(logged.dead(reason, now));
     }
     let Some(backoff) = after.policy.delay_before(logged.attempts + 1, after.roll) else {

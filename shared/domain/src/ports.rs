@@ -169,16 +169,20 @@ pub struct Answer {
     pub result: AttemptResult,
     /// The `Retry-After` header as it was sent.
     pub retry_after: Option<String>,
+    /// The head of the answer's body, if it was asked for.
+    pub body: Vec<u8>,
 }
 
 /// The way to the endpoints.
 pub trait Transport: Send + Sync {
-    /// Makes one request, within `timeout` in all. Whatever happens is an answer.
+    /// Makes one request, within `timeout` in all. Whatever happens is an answer. Where the head of
+    /// its body is asked for by `with_body`, an answer whose body does not come is a failure.
     fn post(
         &self,
         url: &TargetUrl,
         request: SignedRequest,
         timeout: Duration,
+        with_body: bool,
     ) -> impl Future<Output = Answer> + Send;
 }
 

@@ -12,16 +12,16 @@ use serde::Deserialize;
 
 use crate::Management;
 use crate::page::{self, Page};
-use crate::view::{EndpointView, HealthView, unmask_headers};
+use crate::view::{EndpointView, unmask_headers};
 
 /// How often a change is made anew when another changes the same endpoint.
-const TRIES: u32 = 5;
+pub(crate) const TRIES: u32 = 5;
 
-fn missing() -> Problem {
+pub(crate) fn missing() -> Problem {
     Problem::not_found("no endpoint has this id")
 }
 
-fn busy() -> Problem {
+pub(crate) fn busy() -> Problem {
     Problem::conflict("this endpoint is being changed by others; try again")
 }
 
@@ -33,6 +33,45 @@ pub struct EndpointQuery {
     pub limit: Option<usize>,
     /// The `next` of the page before.
     pub after: Option<String>,
+    /// Only those that are `active`, `paused` or `disabled`.
+    pub state: Option<String>,
+    /// Only those with this text in their URL, name or description, whatever its case.
+    pub text: Option<String>,
+    /// Only those with this entry in their metadata: `key:value`, or `key` for any value.
+    pub metadata: Option<String>,
+}
+
+impl EndpointQuery {
+    /// Which endpoints are meant.
+    fn filter(&self) -> Result<impl Fn(&Endpoint) -> bool + use<>, Problem> {
+        let state = self.state.clone();
+        if state
+            .as_ref()
+            .is_some_and(|state| !["active", "paused", "disabled"].contains(&state.as_str()))
+        {
+            let rule = "must be `active`, `paused` or `disabled`";
+            return Err(Problem::invalid(&Invalid::new("state", rule)));
+        }
+        let text = self.text.as_ref().map(|text| text.to_lowercase());
+        let entry = self.metadata.clone();
+        Ok(move |endpoint: &Endpoint| {
+            let said = [
+                endpoint.url.as_url().as_str(),
+                &endpoint.name,
+                &endpoint.description,
+            ];
+            let has_text = |text: &String| said.iter().any(|s| s.to_lowercase().contains(text));
+            let has_entry = |entry: &String| match entry.split_once(':') {
+                Some((key, value)) => endpoint.metadata.get(key).is_some_and(|own| own == value),
+                None => endpoint.metadata.contains_key(entry),
+            };
+            state
+                .as_ref()
+                .is_none_or(|state| *state == endpoint.state.name())
+                && text.as_ref().is_none_or(has_text)
+                && entry.as_ref().is_none_or(has_entry)
+        })
+    }
 }
 
 impl<W: World> Management<W> {
@@ -77,6 +116,7 @@ impl<W: World> Management<W> {
         query: EndpointQuery,
     ) -> Result<Page<EndpointView>, Problem> {
         let limit = page::limit(query.limit)?;
+        let meant = query.filter()?;
         let mut endpoints = self.store.endpoints(&caller.tenant).await?;
         endpoints
             .sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
@@ -87,6 +127,7 @@ impl<W: World> Management<W> {
                 .position(|endpoint| endpoint.id.as_str() == after);
             endpoints.drain(..=place.ok_or_else(page::unknown_place)?);
         }
+        endpoints.retain(meant);
         let more = endpoints.len() > limit;
         endpoints.truncate(limit);
         let next = endpoints
@@ -122,12 +163,32 @@ impl<W: World> Management<W> {
         draft: EndpointDraft,
     ) -> Result<EndpointView, Problem> {
         let now = self.world.now();
-        let mut current = self.whole_endpoint(caller, id).await?;
-        for _ in 0..TRIES {
+        let change = |current: &Endpoint| {
             let mut next = draft
                 .clone()
-                .change(&current, &self.config.allowed_targets, now)?;
+                .change(current, &self.config.allowed_targets, now)?;
             unmask_headers(&mut next.headers, &current.headers);
+            Ok(Some(next))
+        };
+        self.change_endpoint_by(caller, id, change).await
+    }
+
+    /// Changes an endpoint as `change` says, over the version that it saw; `None` changes nothing.
+    ///
+    /// # Errors
+    /// What `change` refuses; 404 if the tenant has none of this id, 409 if others change it all
+    /// the time.
+    pub(crate) async fn change_endpoint_by(
+        &self,
+        caller: &Caller,
+        id: &str,
+        change: impl Fn(&Endpoint) -> Result<Option<Endpoint>, Problem>,
+    ) -> Result<EndpointView, Problem> {
+        let mut current = self.whole_endpoint(caller, id).await?;
+        for _ in 0..TRIES {
+            let Some(next) = change(&current)? else {
+                return Ok(EndpointView::of(&current, &self.config.retry));
+            };
             self.note_if_paused(&[&current, &next]).await?;
             match self.store.store_endpoint(&next, current.version).await? {
                 Write::Won => return Ok(EndpointView::of(&next, &self.config.retry)),
@@ -178,20 +239,6 @@ impl<W: World> Management<W> {
         } else {
             Err(missing())
         }
-    }
-
-    /// An endpoint's health.
-    ///
-    /// # Errors
-    /// 404 if the tenant has none of this id.
-    pub async fn endpoint_health(&self, caller: &Caller, id: &str) -> Result<HealthView, Problem> {
-        let id: EndpointId = id.parse().map_err(|_| missing())?;
-        let (_, health) = self
-            .store
-            .endpoint(&caller.tenant, &id)
-            .await?
-            .ok_or_else(missing)?;
-        Ok(HealthView::of(id, &health, self.world.now()))
     }
 
     /// Before the first delivery is held back, and again before the last ones are let go: somebody

@@ -37,7 +37,13 @@ impl Receiver {
 }
 
 impl Transport for Receiver {
-    async fn post(&self, _url: &TargetUrl, request: SignedRequest, _timeout: Duration) -> Answer {
+    async fn post(
+        &self,
+        _url: &TargetUrl,
+        request: SignedRequest,
+        _timeout: Duration,
+        _with_body: bool,
+    ) -> Answer {
         let mut state = lock(&self.state);
         let nth = state.got.len();
         let id = request
@@ -65,6 +71,7 @@ impl Transport for Receiver {
         Answer {
             result,
             retry_after: None,
+            body: Vec::new(),
         }
     }
 }

@@ -21,6 +21,7 @@ mod graveyard;
 mod idempotency;
 mod losing;
 mod managing;
+mod operating;
 mod parking;
 mod pausing;
 mod payloads;

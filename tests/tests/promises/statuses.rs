@@ -19,6 +19,13 @@ fn kind(attempt: &Value) -> &str {
 
 /// A delivery to a path of the receiver that may be attempted only once, when it has ended.
 async fn single(tenant: &Tenant<'_>, behaviour: &str, fields: Value) -> Value {
+    let ended = end(tenant, behaviour, fields).await;
+    assert_eq!(ended["attempts"], 1, "{ended:#}");
+    ended
+}
+
+/// How a delivery to an endpoint with these fields ends; one attempt unless they say otherwise.
+async fn end(tenant: &Tenant<'_>, behaviour: &str, fields: Value) -> Value {
     let mut endpoint = tenant
         .endpoint(behaviour)
         .with("retry", json!({ "max_attempts": 1 }));
@@ -32,8 +39,7 @@ async fn single(tenant: &Tenant<'_>, behaviour: &str, fields: Value) -> Value {
             !delivery["ended_at"].is_null()
         })
         .await;
-    assert_eq!(ended["attempts"], 1, "{ended:#}");
-    assert_eq!(endpoint.received().await.len(), 1);
+    assert_eq!(ended["attempts"], endpoint.received().await.len());
     ended
 }
 
@@ -173,6 +179,56 @@ async fn a_status_that_the_endpoint_lists_is_not_tried_again() {
         (listed.received().await.len(), other.received().await.len()),
         (1, 2)
     );
+}
+
+#[tokio::test]
+async fn a_code_that_is_to_be_retried_is_so_whatever_its_class() {
+    let fields = |status: u16| {
+        json!({
+            "no_retry_statuses": ["4xx"],
+            "retry_statuses": [status],
+            "retry": { "delays": ["0s", "1s"] },
+        })
+    };
+    let retried = end(&Tenant::new(), "/status/429", fields(429)).await;
+    assert_eq!(retried["attempts"], 2, "{retried:#}");
+    let not_retried = end(&Tenant::new(), "/status/404", fields(429)).await;
+    assert_eq!(not_retried["attempts"], 1, "{not_retried:#}");
+    assert_eq!(not_retried["reason"], "not_retried");
+    // 410 is a failure like any other where it is to be retried.
+    let gone = end(&Tenant::new(), "/gone", fields(410)).await;
+    assert_eq!(
+        (&gone["attempts"], &gone["reason"]),
+        (&json!(2), &json!("attempts_exhausted"))
+    );
+}
+
+#[tokio::test]
+async fn rules_on_the_answer_decide_what_it_means() {
+    let with_rule = |when: Value, then: &str| {
+        json!({
+            "response_rules": [{ "when": when, "then": then }],
+            "retry": { "delays": ["0s", "1s"] },
+            "timeout_seconds": 1,
+        })
+    };
+    let twice = with_rule(json!({ "status": 409 }), "succeed");
+    let ended = end(&Tenant::new(), "/status/409", twice).await;
+    assert_eq!(
+        (&ended["status"], &ended["attempts"]),
+        (&json!("delivered"), &json!(1))
+    );
+    let body = json!({ "status": "2xx", "body_contains": "x" });
+    let no = with_rule(json!({ "status": "2xx" }), "retry");
+    let ended = end(&Tenant::new(), "/success", no).await;
+    assert_eq!(
+        (&ended["status"], &ended["attempts"]),
+        (&json!("dead"), &json!(2))
+    );
+    assert_eq!(ended["attempt_log"][0]["status_code"], 200);
+    // An answer that has to be looked into and does not end is none.
+    let ended = end(&Tenant::new(), "/drip", with_rule(body, "fail")).await;
+    assert_eq!(kind(&ended["attempt_log"][0]), "timeout", "{ended:#}");
 }
 
 #[tokio::test]

@@ -4,18 +4,19 @@ use hookpost_domain::endpoint::{EndpointDraft, RotationDraft};
 use hookpost_management::page::{Found, Page};
 use hookpost_management::view::{
     CriteriaView, DeadLetterView, DeliveryView, EndpointView, EventStatusView, EventView,
-    HealthView, MatchView, MetricsView, PreviewView, StatsView, SubscriberHealthView,
+    HealthView, MatchView, MetricsView, PreviewView, StatsView, SubscriberHealthView, TestView,
 };
 use hookpost_management::{
     CriteriaQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, HealthQuery, JobQuery,
-    MatchInput, PreviewInput, ResolveOrder, RetryOrder, StatsQuery, StatusQuery,
+    MatchInput, OpenBreaker, PreviewInput, ResolveOrder, RetryOrder, StatsQuery, StatusQuery,
+    TestDraft,
 };
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::{access, elsewhere};
-use crate::routes::{Elsewhere, Op, Statistics};
+use crate::routes::{Elsewhere, Op, Operate, Statistics};
 
 /// What an answer holds: its media type and shape.
 pub(super) type Content = Option<(&'static str, Value)>;
@@ -146,6 +147,60 @@ fn statistics(what: Statistics, shapes: &mut SchemaGenerator) -> Described {
     }
 }
 
+/// What is said of what is done to an endpoint.
+fn operate(what: Operate, shapes: &mut SchemaGenerator) -> Described {
+    match what {
+        Operate::Enable => call("enableEndpoint", "endpoints", "Enable an endpoint")
+            .json::<EndpointView>(200, shapes)
+            .problems(CONFLICT),
+        Operate::Disable => call(
+            "disableEndpoint",
+            "endpoints",
+            "Disable an endpoint: its deliveries become dead letters, to be replayed later",
+        )
+        .json::<EndpointView>(200, shapes)
+        .problems(CONFLICT),
+        Operate::Pause => call(
+            "pauseEndpoint",
+            "endpoints",
+            "Pause an endpoint: its deliveries wait",
+        )
+        .json::<EndpointView>(200, shapes)
+        .problems(CONFLICT),
+        Operate::Resume => call(
+            "resumeEndpoint",
+            "endpoints",
+            "Resume a paused endpoint: what waits goes out",
+        )
+        .json::<EndpointView>(200, shapes)
+        .problems(CONFLICT),
+        Operate::Test => call(
+            "testEndpoint",
+            "endpoints",
+            "Send a test event to this endpoint only",
+        )
+        .body::<TestDraft>(shapes)
+        .optional()
+        .json::<TestView>(202, shapes),
+        Operate::OpenBreaker => call(
+            "openBreaker",
+            "endpoints",
+            "Open the breaker: nothing goes out for a while",
+        )
+        .body::<OpenBreaker>(shapes)
+        .optional()
+        .json::<HealthView>(200, shapes)
+        .problems(CONFLICT),
+        Operate::CloseBreaker => call(
+            "closeBreaker",
+            "endpoints",
+            "Close the breaker: what is held goes out",
+        )
+        .json::<HealthView>(200, shapes)
+        .problems(CONFLICT),
+    }
+}
+
 /// What is said of `op`.
 #[expect(clippy::too_many_lines, reason = "an arm a call, and nothing else")]
 pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
@@ -202,6 +257,7 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
         )
         .body::<PreviewInput>(shapes)
         .json::<PreviewView>(200, shapes),
+        Op::Operate(what) => operate(what, shapes),
         Op::GetEvent => call(
             "getEvent",
             "events",

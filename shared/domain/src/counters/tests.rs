@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::delivery::{AttemptResult, FailureKind};
+use crate::delivery::{AttemptResult, DeadReason, FailureKind};
 use crate::matching::EventType;
 use crate::outcome::{Aftermath, Ahead, Patience, settle};
 use crate::retry::RetryPolicy;
@@ -72,11 +72,7 @@ fn story(attempts: &[u16], most: u32) -> Counters {
         let made = attempt(record.cycle, *status);
         let after = Aftermath {
             policy: &policy,
-            no_retry_statuses: if record.attempts + 1 >= most {
-                &[500]
-            } else {
-                &[]
-            },
+            ends: (record.attempts + 1 >= most).then_some(DeadReason::NotRetried),
             retry_after: None,
             ahead: Ahead::Clear,
             patience: Patience::default(),
@@ -119,7 +115,7 @@ fn what_is_given_up_without_an_attempt_is_dead_and_was_not_to_recover() {
     let before = delivery();
     let counts = Counters::of_write(&before, &before.cancelled(START), None);
     assert_eq!((counts.cancelled, counts.failed), (1, 0));
-    let dead = before.dead(crate::delivery::DeadReason::EndpointDisabled, START);
+    let dead = before.dead(DeadReason::EndpointDisabled, START);
     let counts = Counters::of_write(&before, &dead, None);
     assert_eq!((counts.dead, counts.unrecovered), (1, 0));
     assert!(Counters::of_write(&before, &before.held(true), None).is_empty());

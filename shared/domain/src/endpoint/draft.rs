@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::retry_input::{RetryInput, RetryNumbers};
 use super::{BasicAuth, DisabledBy, Endpoint, EndpointState, ExtraHeader, SigningKey};
+use crate::answer::{self, ResponseRule, StatusPattern};
 use crate::breaker::BreakerPolicy;
 use crate::filter::Filter;
 use crate::headers;
@@ -15,6 +16,9 @@ use crate::signature::{Secret, Signing};
 use crate::target::{AllowedTargets, TargetUrl};
 use crate::template::Template;
 use crate::{EndpointId, Invalid, TenantId, Timestamp};
+
+/// Entries that an endpoint's metadata may have.
+const MAX_METADATA: usize = 50;
 
 /// A field that a change leaves alone, takes away (`null`), or sets.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -74,6 +78,7 @@ pub struct EndpointDraft {
     url: Option<String>,
     name: Option<String>,
     description: Option<String>,
+    metadata: Patch<BTreeMap<String, String>>,
     #[serde(alias = "events", alias = "event_patterns")]
     event_types: Option<Vec<String>>,
     /// An EventBridge event pattern over `data`.
@@ -94,7 +99,9 @@ pub struct EndpointDraft {
     #[serde(alias = "retry_policy")]
     retry: Patch<RetryInput>,
     max_retries: Option<u32>,
-    no_retry_statuses: Option<Vec<u16>>,
+    retry_statuses: Option<Vec<StatusPattern>>,
+    no_retry_statuses: Option<Vec<StatusPattern>>,
+    response_rules: Option<Vec<ResponseRule>>,
     #[serde(alias = "timeout")]
     timeout_seconds: Patch<f64>,
     #[serde(alias = "rate_limit")]
@@ -157,6 +164,7 @@ impl EndpointDraft {
             tenant,
             name: String::new(),
             description: String::new(),
+            metadata: BTreeMap::new(),
             url: TargetUrl::parse(url, allowed)?,
             event_types: Vec::new(),
             filter: None,
@@ -167,11 +175,14 @@ impl EndpointDraft {
             auth: None,
             headers: Vec::new(),
             retry: None,
+            retry_statuses: Vec::new(),
             no_retry_statuses: Vec::new(),
+            response_rules: Vec::new(),
             timeout_seconds: None,
             rate_limit_per_second: None,
             breaker: BreakerPolicy::default(),
             state: EndpointState::Active,
+            resumed_at: None,
             created_at: now,
             updated_at: now,
             version: 0,
@@ -219,8 +230,23 @@ impl EndpointDraft {
         if let Some(extra) = self.headers {
             next.headers = extra_headers(extra)?;
         }
+        match self.metadata {
+            Patch::Keep => {}
+            Patch::Clear => next.metadata = BTreeMap::new(),
+            Patch::Set(metadata) => next.metadata = checked_metadata(metadata)?,
+        }
+        if let Some(statuses) = self.retry_statuses {
+            answer::check_statuses("retry_statuses", &statuses)?;
+            next.retry_statuses = statuses;
+        }
         if let Some(statuses) = self.no_retry_statuses {
-            next.no_retry_statuses = no_retry_statuses(statuses)?;
+            answer::check_statuses("no_retry_statuses", &statuses)?;
+            next.no_retry_statuses = statuses;
+        }
+        answer::check_no_contradiction(&next.retry_statuses, &next.no_retry_statuses)?;
+        if let Some(rules) = self.response_rules {
+            answer::check_rules(&rules)?;
+            next.response_rules = rules;
         }
         self.filter.apply(&mut next.filter, Filter::new)?;
         self.template.apply(&mut next.template, Template::new)?;
@@ -242,13 +268,16 @@ impl EndpointDraft {
             Patch::Clear => next.breaker = BreakerPolicy::default(),
             Patch::Set(input) => next.breaker = input.check()?,
         }
-        match (self.active, self.paused) {
-            (Some(false), _) => next.state = EndpointState::Disabled(DisabledBy::Operator),
-            (_, Some(true)) => next.state = EndpointState::Paused,
-            (Some(true), _) | (_, Some(false)) => next.state = EndpointState::Active,
-            (None, None) => {}
-        }
-        Ok(next)
+        let state = match (self.active, self.paused) {
+            (Some(false), _) => EndpointState::Disabled(DisabledBy::Operator),
+            (_, Some(true)) => EndpointState::Paused,
+            (Some(true), _) | (_, Some(false)) => EndpointState::Active,
+            (None, None) => return Ok(next),
+        };
+        Ok(Endpoint {
+            version: next.version,
+            ..next.with_state(state, now)
+        })
     }
 }
 
@@ -331,15 +360,26 @@ fn extra_headers(extra: BTreeMap<String, String>) -> Result<Vec<ExtraHeader>, In
         .collect()
 }
 
-fn no_retry_statuses(statuses: Vec<u16>) -> Result<Vec<u16>, Invalid> {
-    let holds = |status: &u16| (300..=599).contains(status);
-    if statuses.len() > 50 || !statuses.iter().all(holds) {
-        return Err(Invalid::new(
-            "no_retry_statuses",
-            "must be at most 50 codes from 300 to 599",
-        ));
+fn checked_metadata(
+    metadata: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Invalid> {
+    if metadata.len() > MAX_METADATA {
+        return Err(Invalid::new("metadata", "must be at most 50 entries"));
     }
-    Ok(statuses)
+    for (key, value) in &metadata {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        if key.is_empty() || key.len() > 40 || !key.bytes().all(is_plain) {
+            return Err(Invalid::new(
+                "metadata",
+                "must have keys of 1 to 40 letters, digits, `_`, `-` or `.`",
+            ));
+        }
+        if value.len() > 500 {
+            let field = format!("metadata.{key}");
+            return Err(Invalid::new(field, "must be at most 500 bytes of text"));
+        }
+    }
+    Ok(metadata)
 }
 
 #[expect(

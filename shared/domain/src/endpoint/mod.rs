@@ -5,6 +5,7 @@ mod retry_input;
 mod rotation;
 mod secrets;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ pub use retry_input::{DurationInput, JitterInput, RetryInput, RetryNumbers};
 pub use rotation::{DEFAULT_OVERLAP, MAX_LIVE_KEYS, MAX_OVERLAP, RotationDraft};
 pub use secrets::{EndpointSecrets, Unfitting};
 
+use crate::answer::{ResponseRule, Rules, StatusPattern};
 use crate::breaker::BreakerPolicy;
 use crate::event::Payload;
 use crate::filter::Filter;
@@ -106,6 +108,17 @@ pub enum EndpointState {
     Disabled(DisabledBy),
 }
 
+impl EndpointState {
+    /// Its name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Disabled(_) => "disabled",
+        }
+    }
+}
+
 /// Who disabled an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -129,6 +142,9 @@ pub struct Endpoint {
     /// What it is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// What its owner wants to remember about it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
     /// Where requests go.
     pub url: TargetUrl,
     /// Which events it wants.
@@ -150,9 +166,15 @@ pub struct Endpoint {
     /// When failed deliveries are tried again; the deployment's policy if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
-    /// Status codes that no retry mends.
+    /// Statuses that are retried whatever class of `no_retry_statuses` they are in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub no_retry_statuses: Vec<u16>,
+    pub retry_statuses: Vec<StatusPattern>,
+    /// Statuses that no retry mends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_retry_statuses: Vec<StatusPattern>,
+    /// What its answers mean, where HTTP says otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub response_rules: Vec<ResponseRule>,
     /// Seconds a request may take, 1 to 30.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u8>,
@@ -164,6 +186,9 @@ pub struct Endpoint {
     pub breaker: BreakerPolicy,
     /// Whether events are delivered.
     pub state: EndpointState,
+    /// When it was last resumed after a pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -209,11 +234,22 @@ impl Endpoint {
             .collect()
     }
 
+    /// What it says about its answers.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules {
+            retry_statuses: &self.retry_statuses,
+            no_retry_statuses: &self.no_retry_statuses,
+            response_rules: &self.response_rules,
+        }
+    }
+
     /// The same endpoint in another state, one version on.
     #[must_use]
     pub fn with_state(&self, state: EndpointState, now: Timestamp) -> Self {
+        let is_resumed = self.state == EndpointState::Paused && state != EndpointState::Paused;
         Self {
             state,
+            resumed_at: is_resumed.then_some(now).or(self.resumed_at),
             updated_at: now,
             version: self.version + 1,
             ..self.clone()

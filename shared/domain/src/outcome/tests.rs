@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::answer::Rules;
 use crate::carrier::VERSION;
+use crate::delivery::{AttemptResult, FailureKind};
 use crate::retry::{Backoff, Jitter};
 use crate::{DeliveryId, EndpointId, EventId, TenantId};
 
@@ -70,10 +72,15 @@ fn ahead() -> impl Strategy<Value = Ahead> {
     ]
 }
 
+/// As an endpoint without rules means it.
+fn ends(kind: FailureKind) -> Option<DeadReason> {
+    Rules::default().judge(failed(kind), b"").ends
+}
+
 fn aftermath(policy: &RetryPolicy, ahead: Ahead, roll: f64) -> Aftermath<'_> {
     Aftermath {
         policy,
-        no_retry_statuses: &[422],
+        ends: None,
         retry_after: None,
         ahead,
         patience: Patience::default(),
@@ -102,7 +109,8 @@ proptest! {
         let mut delivery = Delivery::unwritten(&carrier());
         let mut now = at(0);
         for (made, (kind, ahead)) in (1..).zip(kinds.into_iter().zip(aheads)) {
-            let settled = settle(&delivery, attempt(failed(kind), now), &aftermath(&policy, ahead, 0.5), now);
+            let after = Aftermath { ends: ends(kind), ..aftermath(&policy, ahead, 0.5) };
+            let settled = settle(&delivery, attempt(failed(kind), now), &after, now);
             prop_assert_eq!(settled.delivery.attempts, made);
             prop_assert!(made <= max);
             delivery = settled.delivery;
@@ -125,7 +133,10 @@ proptest! {
     fn an_open_breaker_only_delays(kind in kind(), roll in 0.0..1.0f64, probe in 0..900u64) {
         let policy = RetryPolicy::preset("quick").unwrap();
         let delivery = Delivery::unwritten(&carrier());
-        let next = |ahead| settle(&delivery, attempt(failed(kind), at(0)), &aftermath(&policy, ahead, roll), at(0));
+        let next = |ahead| {
+            let after = Aftermath { ends: ends(kind), ..aftermath(&policy, ahead, roll) };
+            settle(&delivery, attempt(failed(kind), at(0)), &after, at(0))
+        };
         let (clear, open, held) = (next(Ahead::Clear), next(Ahead::Probe(at(probe))), next(Ahead::Hold));
         prop_assert_eq!(clear.delivery.is_final(), open.delivery.is_final());
         prop_assert_eq!(clear.delivery.is_final(), held.delivery.is_final());
@@ -241,39 +252,71 @@ fn an_attempt_of_an_older_cycle_is_logged_and_changes_nothing() {
 }
 
 #[test]
-fn gone_and_listed_statuses_are_not_retried() {
+fn a_failure_that_ends_it_is_not_retried() {
     let policy = RetryPolicy::preset("quick").unwrap();
     let delivery = Delivery::unwritten(&carrier());
-    for (status, reason) in [(410, DeadReason::Gone), (422, DeadReason::NotRetried)] {
-        let result = failed(FailureKind::Http(status));
-        let settled = settle(
-            &delivery,
-            attempt(result, at(1)),
-            &aftermath(&policy, Ahead::Clear, 0.5),
-            at(1),
-        );
+    for reason in [DeadReason::Gone, DeadReason::NotRetried] {
+        let after = Aftermath {
+            ends: Some(reason),
+            ..aftermath(&policy, Ahead::Clear, 0.5)
+        };
+        let result = failed(FailureKind::Http(422));
+        let settled = settle(&delivery, attempt(result, at(1)), &after, at(1));
         assert_eq!(settled.delivery.status, Status::Dead { reason, at: at(1) });
         assert_eq!(settled.step, Step::Exhaust);
     }
 }
 
+fn endpoint() -> Endpoint {
+    let draft: crate::endpoint::EndpointDraft =
+        serde_json::from_str(r#"{"url":"https://a.example/","event_types":["*"]}"#).unwrap();
+    draft
+        .create(
+            carrier().endpoint_id,
+            TenantId::default(),
+            crate::signature::Secret::generate([1; 32]),
+            &crate::target::AllowedTargets::default(),
+            at(0),
+        )
+        .unwrap()
+}
+
 #[test]
-fn what_waited_too_long_expires_unless_it_was_paused() {
-    let endpoint = None;
+fn what_has_no_endpoint_any_more_is_cancelled() {
     let policy = RetryPolicy::preset("quick").unwrap();
-    let delivery = Delivery::new(
-        carrier().delivery_id,
-        TenantId::default(),
-        "a".parse().unwrap(),
-    );
-    let admitted = admit(&delivery, endpoint, &policy, 1, Patience::default(), at(0)).unwrap();
+    let delivery = Delivery::unwritten(&carrier());
+    let admitted = admit(&delivery, None, &policy, 1, Patience::default(), at(0)).unwrap();
     assert_eq!(admitted.delivery.status_name(), "cancelled");
-    let four_days = at(4 * 24 * 3600);
-    assert_eq!(delivery.held(true).released(four_days).since, four_days);
-    assert_eq!(
-        delivery.held(false).released(four_days).since,
-        delivery.since
-    );
+}
+
+#[test]
+fn what_waited_too_long_expires_and_no_pause_counts() {
+    let policy = RetryPolicy::preset("quick").unwrap();
+    let days = |days: u64| at(days * 24 * 3600);
+    let delivery = Delivery::unwritten(&carrier());
+    assert_eq!(delivery.held(true).released(days(4)).since, days(4));
+    // Held by a breaker, and then its endpoint was paused for days.
+    let released = delivery.held(false).released(days(4));
+    assert_eq!(released.since, delivery.since);
+    let admitted = |endpoint: &Endpoint, now| {
+        admit(
+            &released,
+            Some(endpoint),
+            &policy,
+            1,
+            Patience::default(),
+            now,
+        )
+    };
+    let never_paused = endpoint();
+    let settled = admitted(&never_paused, days(4)).unwrap();
+    assert_eq!(settled.step, Step::Exhaust);
+    let resumed = never_paused
+        .with_state(EndpointState::Paused, at(60))
+        .with_state(EndpointState::Active, days(4));
+    assert_eq!(admitted(&resumed, days(4)), None);
+    assert_eq!(admitted(&resumed, days(6)), None);
+    assert_eq!(admitted(&resumed, days(8)).unwrap().step, Step::Exhaust);
 }
 
 #[test]

@@ -373,7 +373,7 @@ fn health_view(
     stats: EndpointStatsView,
     now: Timestamp,
 ) -> SubscriberHealthView {
-    let shown = HealthView::of(endpoint.id.clone(), health, now);
+    let shown = HealthView::of(endpoint.id.clone(), health, &[], now);
     SubscriberHealthView {
         endpoint_id: endpoint.id.clone(),
         subscriber_id: endpoint.id.clone(),

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use hookpost_domain::answer::{ResponseRule, StatusPattern};
 use hookpost_domain::breaker::{Breaker, Health};
+use hookpost_domain::delivery::Delivery;
 use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState, ExtraHeader};
 use hookpost_domain::matching::EventPattern;
 use hookpost_domain::retry::{Backoff, Jitter, RetryPolicy};
 use hookpost_domain::signature::Signing;
-use hookpost_domain::{EndpointId, TenantId, Timestamp};
+use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -27,6 +29,8 @@ pub struct EndpointView {
     pub name: String,
     /// What it is for.
     pub description: String,
+    /// What its owner wants to remember about it.
+    pub metadata: BTreeMap<String, String>,
     /// Where requests go.
     pub url: String,
     /// Which events it wants: types, `order.*`, `*`.
@@ -45,8 +49,12 @@ pub struct EndpointView {
     pub disabled_by: Option<&'static str>,
     /// When failed deliveries are tried again.
     pub retry: RetryView,
-    /// Status codes that no retry mends.
-    pub no_retry_statuses: Vec<u16>,
+    /// Statuses that are retried whatever class of `no_retry_statuses` they are in.
+    pub retry_statuses: Vec<StatusPattern>,
+    /// Statuses that no retry mends.
+    pub no_retry_statuses: Vec<StatusPattern>,
+    /// What its answers mean, where HTTP says otherwise.
+    pub response_rules: Vec<ResponseRule>,
     /// Seconds a request may take.
     pub timeout_seconds: u64,
     /// Most requests a second.
@@ -153,6 +161,26 @@ pub struct HealthView {
     pub consecutive_failures: u32,
     /// Since when.
     pub failing_since: Option<Timestamp>,
+    /// Attempts of its latest deliveries, about eighty of them.
+    pub recent_attempts: usize,
+    /// The share of them that succeeded; `null` if there were none.
+    pub success_rate: Option<f64>,
+    /// When the last success was, as far as those tell.
+    pub last_success_at: Option<Timestamp>,
+    /// When the last failure was, as far as those tell.
+    pub last_failure_at: Option<Timestamp>,
+}
+
+/// A test event that is on its way.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Test")]
+pub struct TestView {
+    /// The event.
+    pub event_id: EventId,
+    /// Its type.
+    pub event_type: String,
+    /// Its one delivery: look there for what becomes of it.
+    pub delivery_id: DeliveryId,
 }
 
 /// A breaker.
@@ -170,6 +198,9 @@ pub struct BreakerView {
     /// When the next probe may go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_probe_at: Option<Timestamp>,
+    /// Whether somebody opened it by hand.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub opened_by_hand: bool,
 }
 
 /// A state's name in the API.
@@ -218,6 +249,7 @@ impl EndpointView {
             tenant: endpoint.tenant.clone(),
             name: endpoint.name.clone(),
             description: endpoint.description.clone(),
+            metadata: endpoint.metadata.clone(),
             url: endpoint.url.as_url().to_string(),
             event_types: endpoint.event_types.clone(),
             filter: endpoint
@@ -232,7 +264,9 @@ impl EndpointView {
             active: state == "active",
             disabled_by,
             retry: RetryView::of(endpoint.retry.as_ref().unwrap_or(default_retry)),
+            retry_statuses: endpoint.retry_statuses.clone(),
             no_retry_statuses: endpoint.no_retry_statuses.clone(),
+            response_rules: endpoint.response_rules.clone(),
             timeout_seconds: endpoint.timeout().as_secs(),
             rate_limit_per_second: endpoint.rate_limit_per_second,
             breaker: BreakerPolicyView {
@@ -293,19 +327,32 @@ impl RetryView {
 }
 
 impl HealthView {
-    /// A health as it is at `now`.
-    pub fn of(endpoint_id: EndpointId, health: &Health, now: Timestamp) -> Self {
+    /// A health as it is at `now`, with what the latest deliveries tell: a health is not written
+    /// for a success that changes nothing about it.
+    #[expect(clippy::cast_precision_loss, reason = "some hundreds of attempts")]
+    pub fn of(
+        endpoint_id: EndpointId,
+        health: &Health,
+        recent: &[Delivery],
+        now: Timestamp,
+    ) -> Self {
+        let attempts = || recent.iter().flat_map(|delivery| &delivery.log);
+        let succeeded = || attempts().filter(|attempt| attempt.failure().is_none());
+        let failed = || attempts().filter(|attempt| attempt.failure().is_some());
+        let (made, good) = (attempts().count(), succeeded().count());
         let breaker = match &health.breaker {
             Breaker::Closed => BreakerView {
                 state: "closed",
                 opened_at: None,
                 pause_seconds: None,
                 next_probe_at: None,
+                opened_by_hand: false,
             },
             Breaker::Open {
                 opened_at,
                 pause_seconds,
                 next_probe,
+                by_hand,
                 ..
             } => BreakerView {
                 state: if now < *next_probe {
@@ -316,6 +363,7 @@ impl HealthView {
                 opened_at: Some(*opened_at),
                 pause_seconds: Some(*pause_seconds),
                 next_probe_at: Some(*next_probe),
+                opened_by_hand: *by_hand,
             },
         };
         Self {
@@ -323,6 +371,16 @@ impl HealthView {
             breaker,
             consecutive_failures: health.failures,
             failing_since: health.failing_since,
+            recent_attempts: made,
+            success_rate: (made > 0).then(|| good as f64 / made as f64),
+            last_success_at: succeeded()
+                .map(|attempt| attempt.at)
+                .max()
+                .max(health.last_recovery),
+            last_failure_at: failed()
+                .map(|attempt| attempt.at)
+                .max()
+                .max(health.last_failure),
         }
     }
 }

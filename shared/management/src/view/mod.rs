@@ -9,7 +9,7 @@ mod statistics;
 pub use delivery::{AttemptError, AttemptView, DeadLetterView, DeliveryView};
 pub use endpoint::{
     AuthView, BreakerPolicyView, BreakerView, EndpointView, HealthView, JitterView, RetryView,
-    unmask_headers,
+    TestView, unmask_headers,
 };
 pub use event::{DeliverySummary, EventStatusView, EventView};
 pub use matching::{EndpointMatch, FilterMatch, MatchView, PreviewView, UnmetView};
