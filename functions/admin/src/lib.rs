@@ -9,7 +9,6 @@ mod statistics;
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use hookpost_adapters::api::{Call, Problem, Reply};
 use hookpost_adapters::auth::{Caller, Door, Needs};
-use hookpost_domain::endpoint::RotationDraft;
 use hookpost_domain::ports::World;
 use hookpost_management::{Format, Management};
 use serde_json::json;
@@ -146,11 +145,7 @@ impl<W: World> Admin<W> {
                 Reply::empty()
             }
             Op::RotateSecret => {
-                let draft = if call.body.is_empty() {
-                    RotationDraft::default()
-                } else {
-                    call.json()?
-                };
+                let draft = call.json_or_default()?;
                 Reply::json(200, &services.rotate_secret(caller, id, draft).await?)
             }
             Op::EndpointHealth => Reply::json(200, &services.endpoint_health(caller, id).await?),
