@@ -40,6 +40,8 @@ impl Intent {
                 return Err(too_much());
             }
         }
+        // A document's operations come in no order.
+        intent.names.sort_unstable();
         Ok(intent)
     }
 
@@ -80,6 +82,6 @@ mod tests {
         let both =
             intent("query A { events { next } } mutation B { b: deleteEndpoint(id: \"x\") }");
         assert!(both.changes);
-        assert_eq!(both.action(), "graphql events deleteEndpoint");
+        assert_eq!(both.action(), "graphql deleteEndpoint events");
     }
 }
