@@ -87,7 +87,8 @@ impl Event {
         self
     }
 
-    /// Not to be delivered before this time.
+    /// Not to be delivered before this time. No release of Hookpost takes this yet: until one does,
+    /// publishing it is refused with 422, and nothing is stored.
     #[must_use]
     pub fn deliver_at(mut self, time: SystemTime) -> Self {
         self.deliver_at = Some(time);
