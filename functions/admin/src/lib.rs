@@ -155,6 +155,13 @@ impl<W: World> Admin<W> {
                 Reply::json(200, &services.preview(caller, id, input).await?)
             }
             Op::Operate(what) => self.operate(what, admitted).await?,
+            Op::ListEvents => {
+                let listed = services.list_events(caller, call.query_as()?).await?;
+                Reply::json(200, &listed)
+            }
+            Op::CancelEvent | Op::DeleteEvent => {
+                Reply::json(200, &services.cancel_event(caller, id).await?)
+            }
             Op::GetEvent => Reply::json(200, &services.get_event(caller, id).await?),
             Op::GetDelivery => Reply::json(200, &services.get_delivery(caller, id).await?),
             Op::ListDeliveries => {

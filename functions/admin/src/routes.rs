@@ -37,7 +37,10 @@ pub(crate) enum Op {
     PreviewRequest,
     /// Something is done to an endpoint without changing what it is like.
     Operate(Operate),
+    ListEvents,
     GetEvent,
+    CancelEvent,
+    DeleteEvent,
     GetDelivery,
     ListDeliveries,
     ExportDeliveries,
@@ -132,7 +135,10 @@ const fn route(method: &'static str, path: &'static str, access: Access, op: Op)
 pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/events", PUBLISH, Op::Elsewhere(Elsewhere::PostEvent)),
     route("POST", "/events/batch", PUBLISH, Op::Elsewhere(Elsewhere::PostBatch)),
+    route("GET", "/events", READ, Op::ListEvents),
     route("GET", "/events/{id}", READ, Op::GetEvent),
+    route("DELETE", "/events/{id}", MANAGE, Op::DeleteEvent),
+    route("POST", "/events/{id}/cancel", MANAGE, Op::CancelEvent),
 
     route("GET", "/endpoints", READ, Op::ListEndpoints),
     route("POST", "/endpoints", MANAGE, Op::CreateEndpoint),

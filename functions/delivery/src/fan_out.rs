@@ -1,7 +1,5 @@
 //! One message that stands for a range of an event's deliveries becomes a message for each.
 
-use std::time::Duration;
-
 use hookpost_domain::carrier::{Carrier, FanOut, READ_AFTER};
 use hookpost_domain::ports::{Error, Outgoing, Transport, World};
 
@@ -27,9 +25,12 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         let now = self.world.now();
         // The sweeper may have found them already.
         let resend = received.receives > 1 || now.since(event.accepted_at()) > READ_AFTER;
-        let messages = endpoints.iter().map(|endpoint| {
-            let carrier = Carrier::first(&event, endpoint, resend, now);
-            (Outgoing::Deliver(Box::new(carrier)), Duration::ZERO)
+        let longest = self.settings.patience.park_after;
+        let messages = endpoints.iter().enumerate().map(|(nth, endpoint)| {
+            let first_delay = range.first_delay(nth);
+            let (carrier, delay) =
+                Carrier::first(&event, endpoint, first_delay, longest, resend, now);
+            (Outgoing::Deliver(Box::new(carrier)), delay)
         });
         self.queues.send(messages.collect()).await?;
         tracing::debug!(event.id = %event.id, deliveries = endpoints.len(), "fanned out");

@@ -141,12 +141,19 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         };
         for _ in 0..TRIES {
             let now = self.world.now();
-            let delivery = match outcome::arrive(record, carrier, now) {
+            let delivery = match outcome::arrive(record, carrier, self.settings.patience, now) {
                 Arrival::Due(delivery) => *delivery,
                 Arrival::Stale => return Ok(Verdict::Done),
                 Arrival::Early(wait) => {
                     self.queues.keep_back(&received.receipt, wait).await?;
                     return Ok(Verdict::Keep);
+                }
+                Arrival::Ahead(parked) => {
+                    match self.store.store_delivery(&parked, 0).await? {
+                        Write::Won => return Ok(Verdict::Done),
+                        Write::Lost(other) => record = other,
+                    }
+                    continue;
                 }
                 Arrival::Unburied(delivery) => {
                     self.bury(carrier, &delivery, None, received).await?;

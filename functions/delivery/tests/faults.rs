@@ -64,9 +64,17 @@ async fn run(script: &[u16], retry: &str, faults: Faults) -> End {
         payload: RawValue::from_string("{}".to_owned()).unwrap(),
         alias: None,
         endpoints: vec![endpoint.clone()],
+        deliver_at: None,
     };
     tables.put_event(event.clone());
-    let first = Carrier::first(&event, &endpoint, false, start);
+    let (first, _) = Carrier::first(
+        &event,
+        &endpoint,
+        Duration::ZERO,
+        Duration::ZERO,
+        false,
+        start,
+    );
     queue.put(serde_json::to_string(&first).unwrap());
 
     let config = Config::parse(|name| {

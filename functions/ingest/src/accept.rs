@@ -1,5 +1,6 @@
 //! From checked drafts to stored events and sent messages.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -26,6 +27,10 @@ const FAN_OUT_ABOVE: usize = 100;
 const UNDER_WAY: Duration = Duration::from_secs(3);
 /// How often it is looked whether it has.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How old a key is when the call that took it can be under way no more: older than the function's
+/// time-out.
+const GIVEN_UP: Duration = Duration::from_secs(60);
 
 /// One event to accept.
 #[derive(Debug)]
@@ -65,6 +70,8 @@ pub(crate) struct Accepted {
     tenant: TenantId,
     timestamp: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    deliver_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     alias: Option<String>,
     /// Whether an earlier call with the same key had been accepted already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -93,6 +100,7 @@ impl Accepted {
             event_type: event.event_type.clone(),
             tenant: event.tenant.clone(),
             timestamp: event.accepted_at(),
+            deliver_at: event.deliver_at,
             alias: event.alias.clone(),
             duplicate,
             delivery_count: event.endpoints.len(),
@@ -223,7 +231,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
     async fn task(&self, request: Request, twin: bool) -> Result<Task, Error> {
         let Request { draft, tenant, key } = request;
         let now = self.world.now();
-        let id = EventId::generate(now, random_bytes());
+        let mut id = EventId::generate(now, random_bytes());
         let mut repeated = None;
         if let Some(key) = &key {
             let fingerprint = draft.fingerprint();
@@ -240,7 +248,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
                     };
                     return Ok(Task::Refused(Problem::conflict_of(
                         field,
-                        "was used with another type or payload in the last 24 hours",
+                        "was used with another type, payload or schedule in the last 24 hours",
                     )));
                 }
                 // Nobody else finishes what this very call is about to send.
@@ -261,7 +269,15 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
                         }
                     });
                 }
-                repeated = Some(known.event);
+                let old = known.event;
+                if known.sent || now.since(old.time()) <= GIVEN_UP {
+                    // Whoever stores it, now or in a moment, stores the same event.
+                    repeated = Some(old);
+                } else {
+                    // An event belongs where its time is: there it is listed, and looked for.
+                    id = self.store.take_over(&tenant, key, old, id, now).await?;
+                    repeated = Some(id).filter(|id| id.time() != now);
+                }
             }
         }
         let known = self.directory.endpoints(&self.store, &tenant, now).await?;
@@ -273,6 +289,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
             payload: draft.payload,
             alias: draft.alias,
             endpoints,
+            deliver_at: draft.deliver_at.filter(|at| *at > now),
         };
         Ok(Task::Send {
             event,
@@ -288,34 +305,27 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
         resend: bool,
         now: Timestamp,
     ) -> Result<Vec<(Outgoing, Duration)>, Error> {
-        if event.endpoints.len() > FAN_OUT_ABOVE {
-            let ranges = (0..event.endpoints.len())
-                .step_by(FAN_OUT_ABOVE)
-                .map(|from| FanOut {
-                    v: VERSION,
-                    fan_out: event.id,
-                    tenant: event.tenant.clone(),
-                    from,
-                    to: (from + FAN_OUT_ABOVE).min(event.endpoints.len()),
-                });
-            return Ok(ranges
-                .map(|range| (Outgoing::FanOut(range), Duration::ZERO))
-                .collect());
-        }
         let known = self
             .directory
             .endpoints(&self.store, &event.tenant, now)
             .await?;
+        let known: HashMap<&EndpointId, &Endpoint> = known
+            .iter()
+            .map(|endpoint| (&endpoint.id, endpoint))
+            .collect();
         let delay = |id: &EndpointId| {
-            let endpoint = known.iter().find(|endpoint| endpoint.id == *id);
-            let policy = endpoint.and_then(|endpoint: &Endpoint| endpoint.retry.as_ref());
+            let policy = known.get(id).and_then(|endpoint| endpoint.retry.as_ref());
             policy
                 .unwrap_or(&self.config.retry)
                 .first_delay(self.world.roll())
         };
+        if event.endpoints.len() > FAN_OUT_ABOVE {
+            return Ok(ranges(event, delay));
+        }
+        let longest = self.config.patience.park_after;
         let message = |id: &EndpointId| {
-            let carrier = Carrier::first(event, id, resend, now);
-            (Outgoing::Deliver(Box::new(carrier)), delay(id))
+            let (carrier, wait) = Carrier::first(event, id, delay(id), longest, resend, now);
+            (Outgoing::Deliver(Box::new(carrier)), wait)
         };
         Ok(event.endpoints.iter().map(message).collect())
     }
@@ -329,6 +339,29 @@ fn wanting(known: &[Endpoint], draft: &CheckedDraft) -> Vec<EndpointId> {
         .filter(|endpoint| endpoint.wants(&draft.event_type, &payload))
         .map(|endpoint| endpoint.id.clone())
         .collect()
+}
+
+/// A message for each hundred endpoints of an event.
+fn ranges(event: &Event, delay: impl Fn(&EndpointId) -> Duration) -> Vec<(Outgoing, Duration)> {
+    let range = |(nth, endpoints): (usize, &[EndpointId])| {
+        let seconds = |id| u32::try_from(delay(id).as_secs()).unwrap_or(u32::MAX);
+        let mut delays: Vec<u32> = endpoints.iter().map(seconds).collect();
+        if delays.iter().all(|seconds| *seconds == 0) {
+            delays.clear();
+        }
+        let from = nth * FAN_OUT_ABOVE;
+        let range = FanOut {
+            v: VERSION,
+            fan_out: event.id,
+            tenant: event.tenant.clone(),
+            from,
+            to: from + endpoints.len(),
+            delays,
+        };
+        (Outgoing::FanOut(range), Duration::ZERO)
+    };
+    let chunks = event.endpoints.chunks(FAN_OUT_ABOVE);
+    chunks.enumerate().map(range).collect()
 }
 
 /// The same key twice in one batch: the second is a repeat of the first.

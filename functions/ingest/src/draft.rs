@@ -1,11 +1,11 @@
 //! Reading what was posted.
 
 use hookpost_adapters::api::{self, Call, Problem};
-use hookpost_domain::Invalid;
 use hookpost_domain::event::{CheckedDraft, EventDraft, MAX_PAYLOAD_BYTES};
+use hookpost_domain::{Invalid, Timestamp};
 
 /// One event as it was posted.
-pub(crate) fn read(body: &[u8]) -> Result<CheckedDraft, Problem> {
+pub(crate) fn read(body: &[u8], now: Timestamp) -> Result<CheckedDraft, Problem> {
     let draft: EventDraft = api::parse_object(body)?;
     if draft.payload.get().len() > MAX_PAYLOAD_BYTES {
         return Err(Problem::too_large(
@@ -13,7 +13,7 @@ pub(crate) fn read(body: &[u8]) -> Result<CheckedDraft, Problem> {
             "must be at most 262144 bytes (256 KiB) of JSON",
         ));
     }
-    Ok(draft.check()?)
+    Ok(draft.check(now)?)
 }
 
 /// The `Idempotency-Key` header.

@@ -130,7 +130,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
         if call.body.len() > MAX_EVENT_BYTES {
             return Err(Problem::too_large("body", "must be at most 1 MiB"));
         }
-        let draft = draft::read(&call.body)?;
+        let draft = draft::read(&call.body, self.world.now())?;
         let key = draft::header_key(call)?;
         let request = Request::new(draft, key, caller)?;
         let mut answers = self.accept(vec![request]).await?;
@@ -173,7 +173,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
         let mut requests = Vec::new();
         for (index, raw) in batch.events.iter().enumerate() {
             let key = key.as_ref().map(|key| format!("{key}#{index}"));
-            let draft = draft::read(raw.get().as_bytes());
+            let draft = draft::read(raw.get().as_bytes(), self.world.now());
             match draft.and_then(|draft| Request::new(draft, key, caller)) {
                 Ok(request) => {
                     requests.push(request);

@@ -73,7 +73,7 @@ impl<W: World> Replay<W> {
                 found.extend(
                     event
                         .filter(|event| event.endpoints.contains(&id.endpoint))
-                        .map(|event| Delivery::new(id.clone(), event.tenant, event.event_type)),
+                        .map(|event| Delivery::of(&event, &id.endpoint)),
                 );
             }
         }

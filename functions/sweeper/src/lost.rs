@@ -277,7 +277,13 @@ impl<W: World> Sweeper<W> {
             .map(|Wanted { event, id }| {
                 tracing::warn!(delivery.id = %id, tenant = %event.tenant, "a delivery has no record: it is sent, if it has none");
                 let fresh = Delivery::new(id, event.tenant.clone(), event.event_type.clone());
-                Change::now(&fresh, fresh.kept_back(now, None))
+                let Some(at) = event.deliver_at else {
+                    return Change::now(&fresh, fresh.kept_back(now, None));
+                };
+                // Its message may still be on its way, delayed: that one finds it parked, and is
+                // dropped.
+                let fresh = fresh.beginning(at);
+                Change::now(&fresh, fresh.parked(at.max(now), None))
             })
             .collect();
         let (found, outcome) = self.put_back(changes).await;
@@ -363,6 +369,8 @@ mod tests {
             event_type: "order.created".parse().unwrap(),
             endpoints: vec!["ep_1".parse().unwrap(), "ep_2".parse().unwrap()],
             expires_at: Timestamp::from_millis(2),
+            deliver_at: None,
+            alias: None,
         };
         let wanted: Vec<String> = wanted_of(event.clone())
             .map(|one| one.id.to_string())

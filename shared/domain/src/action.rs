@@ -287,11 +287,19 @@ mod tests {
                         // Its message is carried out, and one from before is not.
                         let carrier = Carrier::pointing(&next, NOW);
                         assert!(matches!(
-                            outcome::arrive(Some(*next.clone()), &carrier, NOW),
+                            outcome::arrive(
+                                Some(*next.clone()),
+                                &carrier,
+                                Patience::default(),
+                                NOW
+                            ),
                             Arrival::Due(_)
                         ));
                         let old = Carrier::pointing(delivery, NOW);
-                        assert_eq!(outcome::arrive(Some(*next), &old, NOW), Arrival::Stale);
+                        assert_eq!(
+                            outcome::arrive(Some(*next), &old, Patience::default(), NOW),
+                            Arrival::Stale
+                        );
                     }
                     Change::Keep(next) => {
                         assert!(next.is_final() && next.version == delivery.version + 1);

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::delivery::{Attempt, Delivery};
 use crate::event::{Event, MAX_INLINE_BYTES};
 use crate::matching::EventType;
+use crate::time::ceil_secs;
 use crate::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
 /// The version of the bodies written here.
@@ -42,6 +43,10 @@ pub struct Carrier {
     /// Whether another message for the same delivery may be about: the record is read first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resend: bool,
+    /// When it is to be carried out, if not at once: a record is looked for first, as there was
+    /// time to call it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// The payload, if it is small; otherwise it is read from the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Box<RawValue>>,
@@ -63,18 +68,31 @@ impl Carrier {
             release: delivery.release,
             sent_at: now,
             resend,
+            not_before: None,
             payload: inline.then(|| event.payload.clone()),
         }
     }
 
-    /// The first message for the delivery of `event` to `endpoint`.
-    pub fn first(event: &Event, endpoint: &EndpointId, resend: bool, now: Timestamp) -> Self {
-        let id = DeliveryId {
-            event: event.id,
-            endpoint: endpoint.clone(),
-        };
-        let fresh = Delivery::new(id, event.tenant.clone(), event.event_type.clone());
-        Self::of(event, &fresh, resend, now)
+    /// The first message for the delivery of `event` to `endpoint`, and how long SQS delays it:
+    /// carried out `first_delay` after the event is due. A wait longer than `longest` is not spent
+    /// in the queue: the delivery is parked when its message arrives.
+    pub fn first(
+        event: &Event,
+        endpoint: &EndpointId,
+        first_delay: Duration,
+        longest: Duration,
+        resend: bool,
+        now: Timestamp,
+    ) -> (Self, Duration) {
+        let mut carrier = Self::of(event, &Delivery::of(event, endpoint), resend, now);
+        let due = event.due().max(now).after(first_delay);
+        if due == now {
+            return (carrier, Duration::ZERO);
+        }
+        carrier.not_before = Some(due);
+        let wait = Duration::from_secs(ceil_secs(due.since(now)));
+        let delay = if wait > longest { Duration::ZERO } else { wait };
+        (carrier, delay)
     }
 
     /// The message for a delivery that is put back from the table: the event is read when it is
@@ -92,6 +110,7 @@ impl Carrier {
             release: delivery.release,
             sent_at: now,
             resend: true,
+            not_before: None,
             payload: None,
         }
     }
@@ -101,6 +120,7 @@ impl Carrier {
     /// needs no read: at worst its write meets a record and loses.
     pub fn may_have_a_record(&self, receives: u32, now: Timestamp) -> bool {
         self.resend
+            || self.not_before.is_some()
             || receives > 1
             || (self.cycle, self.release) != (0, 0)
             || now.since(self.sent_at) > READ_AFTER
@@ -121,6 +141,18 @@ pub struct FanOut {
     pub from: usize,
     /// One past the last.
     pub to: usize,
+    /// Seconds that each endpoint of the range is to wait before its first attempt, by its retry
+    /// policy; empty if none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delays: Vec<u32>,
+}
+
+impl FanOut {
+    /// How long the `nth` endpoint of the range is to wait before its first attempt.
+    pub fn first_delay(&self, nth: usize) -> Duration {
+        let seconds = self.delays.get(nth).copied().unwrap_or_default();
+        Duration::from_secs(seconds.into())
+    }
 }
 
 /// A message of the delivery queue.
@@ -325,6 +357,7 @@ mod tests {
             release: 0,
             sent_at: event.time(),
             resend: false,
+            not_before: None,
             payload: Some(RawValue::from_string("{ \"amount\": 42.00 }".into()).unwrap()),
         };
         let text = serde_json::to_string(&carrier).unwrap();

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::json::Document;
 use crate::matching::EventType;
+use crate::schedule::DeliverAt;
 use crate::{EndpointId, EventId, Invalid, TenantId, Timestamp};
 
 /// The largest payload, in bytes of JSON.
@@ -39,6 +40,9 @@ pub struct EventDraft {
     /// its own.
     #[serde(default)]
     pub idempotency_key: Option<String>,
+    /// When it is to go out; at once without it.
+    #[serde(default)]
+    pub deliver_at: Option<DeliverAt>,
 }
 
 /// An event that was accepted.
@@ -56,6 +60,8 @@ pub struct Event {
     pub alias: Option<String>,
     /// The endpoints that it matched when it was accepted.
     pub endpoints: Vec<EndpointId>,
+    /// When it is to go out, if that was later than it was accepted.
+    pub deliver_at: Option<Timestamp>,
 }
 
 impl Event {
@@ -63,14 +69,19 @@ impl Event {
     pub fn accepted_at(&self) -> Timestamp {
         self.id.time()
     }
+
+    /// When its deliveries begin: what they may take, and what it is kept for, counts from here.
+    pub fn due(&self) -> Timestamp {
+        self.deliver_at.unwrap_or_else(|| self.accepted_at())
+    }
 }
 
 impl EventDraft {
-    /// Checks type, payload size and alias.
+    /// Checks type, payload size, alias and schedule.
     ///
     /// # Errors
     /// The first field that breaks its rule.
-    pub fn check(self) -> Result<CheckedDraft, Invalid> {
+    pub fn check(self, now: Timestamp) -> Result<CheckedDraft, Invalid> {
         let event_type = self.event_type.parse()?;
         if self.payload.get().len() > MAX_PAYLOAD_BYTES {
             return Err(Invalid::new(
@@ -103,6 +114,7 @@ impl EventDraft {
             alias: self.id,
             tenant: self.tenant,
             idempotency_key: self.idempotency_key,
+            deliver_at: self.deliver_at.map(|at| at.check(now)).transpose()?,
         })
     }
 }
@@ -120,6 +132,8 @@ pub struct CheckedDraft {
     pub tenant: Option<TenantId>,
     /// The event's own idempotency key.
     pub idempotency_key: Option<String>,
+    /// When it is to go out, as it was asked for: in the past it means now.
+    pub deliver_at: Option<Timestamp>,
 }
 
 /// A payload that is looked into at most once, and only if anybody asks.
@@ -158,7 +172,7 @@ fn storable(payload: Box<RawValue>) -> Box<RawValue> {
 }
 
 impl CheckedDraft {
-    /// A hash of type and payload, to tell a repeat from another event under the same key.
+    /// A hash of type, payload and schedule, to tell a repeat from another event under the same key.
     pub fn fingerprint(&self) -> String {
         use base64::Engine;
         use sha2::Digest;
@@ -166,6 +180,11 @@ impl CheckedDraft {
         hash.update(self.event_type.as_str());
         hash.update([0]);
         hash.update(self.payload.get());
+        if let Some(at) = self.deliver_at {
+            // No JSON holds a zero byte.
+            hash.update([0]);
+            hash.update(at.as_millis().to_be_bytes());
+        }
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash.finalize())
     }
 }
@@ -193,8 +212,11 @@ mod tests {
                 payload: RawValue::from_string(text).unwrap(),
                 tenant: None,
                 idempotency_key: None,
+                deliver_at: None,
             };
-            draft.check().map_err(|invalid| invalid.field)
+            draft
+                .check(Timestamp::default())
+                .map_err(|invalid| invalid.field)
         };
         assert!(check(MAX_PAYLOAD_BYTES).is_ok());
         assert_eq!(check(MAX_PAYLOAD_BYTES + 1).unwrap_err(), "payload");

@@ -29,6 +29,7 @@ pub mod reach;
 pub mod request;
 pub mod retry;
 pub mod retry_after;
+pub mod schedule;
 pub mod signature;
 pub mod target;
 pub mod template;

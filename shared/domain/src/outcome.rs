@@ -28,6 +28,9 @@ const MAX_WAITING_FOR_RATE: u64 = 1000;
 /// A message received this often is carried on by a new one, so that postponements never reach the
 /// queue's maxReceiveCount (100), which is for messages that crash the function.
 pub const MAX_RECEIVES: u32 = 50;
+/// A first attempt that is further off than this is waited for in the table: the sweeper looks that
+/// far ahead.
+const SHORT_SCHEDULE_WAIT: Duration = Duration::from_secs(60);
 /// How long after its time a slot of the rate limit that was kept for a delivery still holds: whole
 /// seconds of SQS, and the way through the queue.
 const KEPT_SLOT_LIFETIME: Duration = Duration::from_secs(3);
@@ -74,14 +77,29 @@ pub enum Arrival {
     Stale,
     /// It is early: keep it back this long (whole seconds).
     Early(Duration),
+    /// It is far too early, and nothing is known of its delivery yet: store this record, in which
+    /// it is parked, and delete the message.
+    Ahead(Box<Delivery>),
     /// Its delivery was given up, and the dead-letter queue may not know yet.
     Unburied(Box<Delivery>),
 }
 
 /// Holds a message against its delivery's record, if there is one.
-pub fn arrive(record: Option<Delivery>, carrier: &Carrier, now: Timestamp) -> Arrival {
+pub fn arrive(
+    record: Option<Delivery>,
+    carrier: &Carrier,
+    patience: Patience,
+    now: Timestamp,
+) -> Arrival {
     let Some(delivery) = record else {
-        return Arrival::Due(Box::new(Delivery::unwritten(carrier)));
+        let fresh = Delivery::unwritten(carrier);
+        return match carrier.not_before {
+            Some(at) if at.since(now) > patience.park_after.min(SHORT_SCHEDULE_WAIT) => {
+                Arrival::Ahead(Box::new(fresh.parked(at, None)))
+            }
+            Some(at) if now < at => Arrival::Early(keep_back(at.since(now))),
+            Some(_) | None => Arrival::Due(Box::new(fresh)),
+        };
     };
     if (carrier.cycle, carrier.release) < (delivery.cycle, delivery.release) {
         return Arrival::Stale;

@@ -81,9 +81,32 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = humantime::TimestampError;
 
-    /// Reads RFC 3339 in UTC (`2026-11-21T12:00:00Z`).
+    /// Reads RFC 3339, in UTC (`2026-11-21T12:00:00Z`) or with an offset
+    /// (`2026-11-21T13:00:00+01:00`).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        humantime::parse_rfc3339_weak(text).map(Self::from)
+        let Some((local, ahead_ms)) = offset(text) else {
+            return humantime::parse_rfc3339_weak(text).map(Self::from);
+        };
+        let local = Self::from(humantime::parse_rfc3339_weak(local)?);
+        let ms = i64::try_from(local.0).unwrap_or(i64::MAX) - ahead_ms;
+        Ok(Self::from_millis(u64::try_from(ms).unwrap_or_default()))
+    }
+}
+
+/// The local time and the milliseconds that it is ahead of UTC by, of a time with an offset.
+fn offset(text: &str) -> Option<(&str, i64)> {
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let number = |digits: &str, below: i64| -> Option<i64> {
+        let plain = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
+        let number = digits.parse().ok().filter(|_| plain)?;
+        (number < below).then_some(number)
+    };
+    let minutes = number(hours, 24)? * 60 + number(minutes, 60)?;
+    match offset.as_bytes().first()? {
+        b'+' if local.contains('T') => Some((local, minutes * 60_000)),
+        b'-' if local.contains('T') => Some((local, minutes * -60_000)),
+        _ => None,
     }
 }
 
@@ -115,6 +138,23 @@ mod tests {
         let at = Timestamp::from_millis(1_795_262_400_123);
         assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
         assert_eq!(serde_json::to_string(&at).unwrap(), format!("\"{at}\""));
+    }
+
+    #[test]
+    fn an_offset_names_the_same_instant() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let noon = at("2026-11-21T12:00:00Z");
+        assert_eq!(at("2026-11-21T13:30:00+01:30"), noon);
+        assert_eq!(at("2026-11-21T04:00:00.000-08:00"), noon);
+        for bad in [
+            "",
+            "é",
+            "2026-11-21T12:00:00+24:00",
+            "2026-11-21T12:00:00+1:00",
+            "-08:00",
+        ] {
+            assert!(bad.parse::<Timestamp>().is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -239,6 +239,6 @@ impl<W: World> Management<W> {
         if !event.endpoints.contains(&id.endpoint) {
             return Err(missing());
         }
-        Ok(Delivery::new(id, event.tenant, event.event_type))
+        Ok(Delivery::of(&event, &id.endpoint))
     }
 }

@@ -35,6 +35,7 @@ pub use dead_letters::{DeadLetterQuery, ResolveOrder};
 pub use deliveries::{DeliveryQuery, RetryOrder, StatusQuery};
 pub use endpoint_states::TestDraft;
 pub use endpoints::EndpointQuery;
+pub use events::EventQuery;
 pub use export::{Format, Part};
 pub use health::OpenBreaker;
 pub use jobs::JobQuery;

@@ -55,8 +55,9 @@ fn checked(event_type: String, payload: Box<RawValue>) -> Result<CheckedDraft, I
         payload,
         tenant: None,
         idempotency_key: None,
+        deliver_at: None,
     };
-    draft.check()
+    draft.check(hookpost_domain::Timestamp::default())
 }
 
 impl<W: World> Management<W> {

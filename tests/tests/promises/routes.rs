@@ -34,9 +34,9 @@ async fn a_method_that_a_path_does_not_have_is_told_with_those_it_has() {
         ("DELETE", "/events", &["POST"]),
         ("PUT", "/events/batch", &["POST"]),
         (
-            "DELETE",
+            "PUT",
             "/events/01a1fdfa-4600-75b8-9b11-545f20f923f3",
-            &["GET"],
+            &["GET", "DELETE"],
         ),
         ("PUT", "/deliveries/x", &["GET", "DELETE"]),
         ("GET", "/deliveries/x/retry", &["POST"]),

@@ -3,13 +3,14 @@
 use hookpost_domain::endpoint::{EndpointDraft, RotationDraft};
 use hookpost_management::page::{Found, Page};
 use hookpost_management::view::{
-    CriteriaView, DeadLetterView, DeliveryView, EndpointView, EventStatusView, EventView,
-    HealthView, MatchView, MetricsView, PreviewView, StatsView, SubscriberHealthView, TestView,
+    CancelledView, CriteriaView, DeadLetterView, DeliveryView, EndpointView, EventStatusView,
+    EventSummary, EventView, HealthView, MatchView, MetricsView, PreviewView, StatsView,
+    SubscriberHealthView, TestView,
 };
 use hookpost_management::{
-    CriteriaQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, HealthQuery, JobQuery,
-    MatchInput, OpenBreaker, PreviewInput, ResolveOrder, RetryOrder, StatsQuery, StatusQuery,
-    TestDraft,
+    CriteriaQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, EventQuery, HealthQuery,
+    JobQuery, MatchInput, OpenBreaker, PreviewInput, ResolveOrder, RetryOrder, StatsQuery,
+    StatusQuery, TestDraft,
 };
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
@@ -258,6 +259,21 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
         .body::<PreviewInput>(shapes)
         .json::<PreviewView>(200, shapes),
         Op::Operate(what) => operate(what, shapes),
+        Op::ListEvents => call("listEvents", "events", "Events, newest first")
+            .query::<EventQuery>(shapes)
+            .json::<Page<EventSummary>>(200, shapes),
+        Op::DeleteEvent => call(
+            "deleteEvent",
+            "events",
+            "Call off what has not been delivered yet of an event; the event stays",
+        )
+        .json::<CancelledView>(200, shapes),
+        Op::CancelEvent => call(
+            "cancelEvent",
+            "events",
+            "Call off what has not been delivered yet of an event",
+        )
+        .json::<CancelledView>(200, shapes),
         Op::GetEvent => call(
             "getEvent",
             "events",

@@ -27,6 +27,10 @@ fn event_draft() -> Value {
             "id": { "type": "string", "minLength": 1, "maxLength": 255, "description": "Your own id; it serves as idempotency key" },
             "tenant": { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" },
             "idempotency_key": { "type": "string", "pattern": "^[ -~]{1,255}$", "description": "As the header, for each event of a batch" },
+            "deliver_at": {
+                "description": "When it goes out, at most 365 days ahead: RFC 3339, or unix time in seconds; the past means now",
+                "anyOf": [{ "type": "string", "format": "date-time" }, { "type": "number" }],
+            },
         },
     })
 }
@@ -40,6 +44,7 @@ fn accepted() -> Value {
             "event_type": text(),
             "tenant": text(),
             "timestamp": { "type": "string", "format": "date-time" },
+            "deliver_at": { "type": "string", "format": "date-time" },
             "alias": text(),
             "duplicate": { "type": "boolean", "description": "Whether an earlier call with the same key had been accepted" },
             "delivery_count": { "type": "integer" },

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use hookpost_domain::event::Event;
 use hookpost_domain::matching::EventType;
 use hookpost_domain::ports::{self, Error};
+use hookpost_domain::schedule::MAX_AHEAD;
 use hookpost_domain::{EndpointId, EventId, TenantId, Timestamp};
 use serde_json::value::RawValue;
 
@@ -59,6 +60,17 @@ pub struct EventOutline {
     pub endpoints: Vec<EndpointId>,
     /// When it may be deleted, and the records of its deliveries with it, in any order.
     pub expires_at: Timestamp,
+    /// When it is to go out, if that was later than it was accepted.
+    pub deliver_at: Option<Timestamp>,
+    /// The caller's own id, where the whole event was asked for.
+    pub alias: Option<String>,
+}
+
+impl EventOutline {
+    /// When its deliveries begin.
+    pub fn due(&self) -> Timestamp {
+        self.deliver_at.unwrap_or_else(|| self.id.time())
+    }
 }
 
 /// A page of events without their payloads.
@@ -87,9 +99,12 @@ fn to_item(event: &Event, retention: Duration) -> Item {
         ("endpoints".to_owned(), s(endpoints.join(" "))),
         (
             "expires_at".to_owned(),
-            n(event.accepted_at().after(retention).as_secs()),
+            n(event.due().after(retention).as_secs()),
         ),
     ]);
+    if let Some(at) = event.deliver_at {
+        item.insert("deliver_at".to_owned(), n(at.as_millis()));
+    }
     if let Some(alias) = &event.alias {
         item.insert("alias".to_owned(), s(alias));
     }
@@ -115,9 +130,14 @@ fn from_item(tenant: &TenantId, item: &Item) -> Result<Event, Error> {
             endpoints: endpoints
                 .map(|id| id.parse().map_err(|error| format!("{error}")))
                 .collect::<Result<_, _>>()?,
+            deliver_at: deliver_at(item),
         })
     };
     read().map_err(|what| damaged("events", item.maybe_text("sk").unwrap_or("?"), what))
+}
+
+fn deliver_at(item: &Item) -> Option<Timestamp> {
+    item.maybe_number("deliver_at").map(Timestamp::from_millis)
 }
 
 pub(super) fn outline(tenant: &TenantId, item: &Item) -> Result<EventOutline, Error> {
@@ -138,6 +158,8 @@ pub(super) fn outline(tenant: &TenantId, item: &Item) -> Result<EventOutline, Er
                 .map(|id| id.parse().map_err(|error| format!("{error}")))
                 .collect::<Result<_, _>>()?,
             expires_at: Timestamp::default().after(expires_at),
+            deliver_at: deliver_at(item),
+            alias: item.maybe_text("alias").map(str::to_owned),
         })
     };
     read().map_err(|what| damaged("events", item.maybe_text("sk").unwrap_or("?"), what))
@@ -183,6 +205,15 @@ impl Store {
         for bucket in &unmarked {
             items.extend(self.markers(bucket, events));
         }
+        let scheduled = events.iter().filter(|event| event.deliver_at.is_some());
+        let scheduled: HashSet<Bucket> = scheduled
+            .map(|event| Bucket::of(&event.tenant, event.id))
+            .collect();
+        items.extend(
+            scheduled
+                .iter()
+                .map(|bucket| self.long_marker(bucket, events)),
+        );
         items.extend(events.iter().map(|event| to_item(event, self.retention)));
         match <[Item; 1]>::try_from(items) {
             Ok([item]) => {
@@ -233,6 +264,22 @@ impl Store {
                 format!("{}#{}", bucket.tenant, bucket.shard),
             ),
         ]
+    }
+
+    /// The marker of a bucket that holds scheduled events, which stay longer than the others.
+    fn long_marker(&self, bucket: &Bucket, events: &[Event]) -> Item {
+        let newest = events.iter().map(Event::accepted_at).max();
+        // The longest that any of them can stay, so that no other's marker cuts it short.
+        let lasting = MAX_AHEAD + self.retention + Duration::from_secs(3600);
+        let expires = newest.unwrap_or_default().after(lasting);
+        Item::from([
+            ("pk".to_owned(), s(format!("buckets#{}", bucket.tenant))),
+            (
+                "sk".to_owned(),
+                s(format!("{}#{}#s", bucket.hour, bucket.shard)),
+            ),
+            ("expires_at".to_owned(), n(expires.as_secs())),
+        ])
     }
 
     async fn put_all(&self, items: Vec<Item>) -> Result<(), Error> {
@@ -337,7 +384,7 @@ impl Store {
             .query()
             .table_name(&self.tables.events)
             .key_condition_expression("pk = :bucket AND sk BETWEEN :from AND :to")
-            .projection_expression("sk, event_type, endpoints, expires_at")
+            .projection_expression("sk, event_type, endpoints, expires_at, deliver_at")
             .expression_attribute_values(":bucket", s(bucket.pk()))
             .expression_attribute_values(":from", s(EventId::floor(from).to_string()))
             .expression_attribute_values(":to", s(EventId::floor(to).to_string()))
@@ -371,6 +418,7 @@ mod tests {
             payload: RawValue::from_string("{}".to_owned()).unwrap(),
             alias: None,
             endpoints: vec!["ep_1".parse().unwrap(), "ep_2".parse().unwrap()],
+            deliver_at: None,
         };
         let mut item = to_item(&event, Duration::from_secs(60));
         item.remove("payload");

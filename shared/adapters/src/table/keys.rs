@@ -145,6 +145,44 @@ impl Store {
         Ok(Claim::Known(known))
     }
 
+    /// Takes `key` over for event `new` from `old`, which was never stored: the event that it now
+    /// stands for, which is another's if that was faster.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn take_over(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+        old: EventId,
+        new: EventId,
+        now: Timestamp,
+    ) -> Result<EventId, Error> {
+        use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+        let answer = self
+            .db
+            .update_item()
+            .table_name(&self.tables.keys)
+            .key("pk", s(idempotency_pk(tenant, key)))
+            .update_expression("SET event_id = :new, expires_at = :expires")
+            .condition_expression("event_id = :old")
+            .expression_attribute_values(":old", s(old.to_string()))
+            .expression_attribute_values(":new", s(new.to_string()))
+            .expression_attribute_values(":expires", n(now.after(KEY_LIFETIME).as_secs()))
+            .send()
+            .await;
+        let Err(error) = answer else {
+            return Ok(new);
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => {
+                let now_known = self.claimed(tenant, key).await?;
+                Ok(now_known.map_or(new, |known| known.event))
+            }
+            Some(_) | None => Err(failed("UpdateItem keys")(error)),
+        }
+    }
+
     /// What `key` was last used for.
     ///
     /// # Errors

@@ -88,7 +88,8 @@ impl Store {
             .await
             .map_err(failed("Query events"))?;
         let bucket = |item: &Item| {
-            let (hour, shard) = item.maybe_text("sk")?.split_once('#')?;
+            let mut parts = item.maybe_text("sk")?.split('#');
+            let (hour, shard) = (parts.next()?, parts.next()?);
             Some(Bucket {
                 tenant: tenant.clone(),
                 hour: hour.to_owned(),
@@ -96,6 +97,8 @@ impl Store {
             })
         };
         let mut buckets: Vec<Bucket> = answer.items().iter().filter_map(bucket).collect();
+        // One that holds scheduled events has two markers.
+        buckets.dedup();
         if answer.last_evaluated_key.is_some()
             && let Some(cut) = buckets.last().map(|bucket| bucket.hour.clone())
             && buckets.first().is_some_and(|first| first.hour != cut)
@@ -121,7 +124,7 @@ impl Store {
             .query()
             .table_name(&self.tables.events)
             .key_condition_expression("pk = :bucket AND sk BETWEEN :from AND :to")
-            .projection_expression("sk, event_type, endpoints, expires_at")
+            .projection_expression("sk, event_type, endpoints, expires_at, deliver_at, alias")
             .expression_attribute_values(":bucket", s(bucket.pk()))
             .expression_attribute_values(":from", s(EventId::floor(from).to_string()))
             .expression_attribute_values(":to", s(upto.to_string()))

@@ -19,8 +19,9 @@ pub use way::{Only, Pass, Way, passes, rest_of};
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::Carrier;
+use crate::event::Event;
 use crate::matching::EventType;
-use crate::{DeliveryId, TenantId, Timestamp};
+use crate::{DeliveryId, EndpointId, TenantId, Timestamp};
 
 /// How long after its next step a delivery is looked for, if nothing was heard of it.
 pub const CHECK_AFTER: Duration = Duration::from_secs(15 * 60);
@@ -162,11 +163,34 @@ pub struct Delivery {
 impl Delivery {
     /// The record that a delivery has before anything has happened to it: none is stored.
     pub fn unwritten(carrier: &Carrier) -> Self {
-        Self::new(
+        let fresh = Self::new(
             carrier.delivery_id.clone(),
             carrier.tenant.clone(),
             carrier.event_type.clone(),
-        )
+        );
+        match carrier.not_before {
+            Some(at) => fresh.beginning(at),
+            None => fresh,
+        }
+    }
+
+    /// As [`Self::unwritten`], of an event to one of its endpoints.
+    pub fn of(event: &Event, endpoint: &EndpointId) -> Self {
+        let id = DeliveryId {
+            event: event.id,
+            endpoint: endpoint.clone(),
+        };
+        Self::new(id, event.tenant.clone(), event.event_type.clone()).beginning(event.due())
+    }
+
+    /// A fresh delivery that begins at `due`.
+    #[must_use]
+    pub fn beginning(self, due: Timestamp) -> Self {
+        Self {
+            status: Status::InQueue { next_attempt: due },
+            since: due,
+            ..self
+        }
     }
 
     /// As [`Self::unwritten`], from its parts.

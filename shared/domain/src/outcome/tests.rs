@@ -29,6 +29,7 @@ fn carrier() -> Carrier {
         release: 0,
         sent_at: at(0),
         resend: false,
+        not_before: None,
         payload: None,
     }
 }
@@ -202,7 +203,9 @@ fn a_message_that_was_overtaken_is_stale() {
     let carrier = carrier();
     let fresh = Delivery::unwritten(&carrier);
     let now = at(10);
-    let stale = |record: Delivery| arrive(Some(record), &carrier, now) == Arrival::Stale;
+    let stale = |record: Delivery| {
+        arrive(Some(record), &carrier, Patience::default(), now) == Arrival::Stale
+    };
     assert!(stale(fresh.delivered(now)));
     assert!(stale(fresh.cancelled(now)));
     assert!(stale(fresh.parked(now, None)));
@@ -216,18 +219,50 @@ fn a_message_that_was_overtaken_is_stale() {
         "a lower cycle"
     );
     assert!(stale(fresh.dead(DeadReason::Gone, now).buried()));
-    assert!(matches!(arrive(None, &carrier, now), Arrival::Due(_)));
     assert!(matches!(
-        arrive(Some(fresh.kept_back(now, None)), &carrier, now),
+        arrive(None, &carrier, Patience::default(), now),
+        Arrival::Due(_)
+    ));
+    assert!(matches!(
+        arrive(
+            Some(fresh.kept_back(now, None)),
+            &carrier,
+            Patience::default(),
+            now
+        ),
         Arrival::Due(_)
     ));
     assert_eq!(
-        arrive(Some(fresh.kept_back(at(12), None)), &carrier, now),
+        arrive(
+            Some(fresh.kept_back(at(12), None)),
+            &carrier,
+            Patience::default(),
+            now
+        ),
         Arrival::Early(Duration::from_secs(2))
     );
+    let scheduled = |secs| Carrier {
+        not_before: Some(at(secs)),
+        ..carrier.clone()
+    };
+    let patience = Patience::default();
+    assert_eq!(
+        arrive(None, &scheduled(12), patience, now),
+        Arrival::Early(Duration::from_secs(2))
+    );
+    let Arrival::Ahead(parked) = arrive(None, &scheduled(90_000), patience, now) else {
+        panic!("a long wait is spent in the table");
+    };
+    assert_eq!(parked.status, Status::Parked { due: at(90_000) });
+    assert_eq!(parked.since, at(90_000));
+    assert!(matches!(
+        arrive(None, &scheduled(9), patience, now),
+        Arrival::Due(_)
+    ));
+    assert!(scheduled(9).may_have_a_record(1, now));
     let dead = fresh.dead(DeadReason::Gone, now);
     assert!(matches!(
-        arrive(Some(dead), &carrier, now),
+        arrive(Some(dead), &carrier, Patience::default(), now),
         Arrival::Unburied(_)
     ));
 }

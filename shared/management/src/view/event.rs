@@ -1,5 +1,6 @@
 //! Events.
 
+use hookpost_adapters::table::EventOutline;
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::event::Event;
 use hookpost_domain::matching::EventType;
@@ -22,12 +23,74 @@ pub struct EventView {
     pub event_type: EventType,
     /// When it was accepted.
     pub timestamp: Timestamp,
+    /// When it goes out, if that is later than it was accepted.
+    pub deliver_at: Option<Timestamp>,
     /// The payload, passed through as it was posted: what is legal JSON need not fit a number or a
     /// depth that others can hold.
     #[schemars(with = "serde_json::Value")]
     pub payload: Box<RawValue>,
     /// Where its deliveries stand.
     pub deliveries: Vec<DeliverySummary>,
+}
+
+/// An event in a list: without its payload, and with the number of its deliveries only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "EventInList")]
+pub struct EventSummary {
+    /// Its id.
+    pub id: EventId,
+    /// The caller's own id.
+    pub alias: Option<String>,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its type.
+    pub event_type: EventType,
+    /// When it was accepted.
+    pub timestamp: Timestamp,
+    /// When it goes out, if that is later than it was accepted.
+    pub deliver_at: Option<Timestamp>,
+    /// How many endpoints it matched.
+    pub delivery_count: usize,
+}
+
+/// What came of calling an event's deliveries off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "EventCancelled")]
+pub struct CancelledView {
+    /// The event.
+    pub id: EventId,
+    /// Deliveries that were called off, now or before.
+    pub cancelled: usize,
+    /// Deliveries that had ended otherwise already, and stay so.
+    pub finished: usize,
+}
+
+impl From<EventOutline> for EventSummary {
+    fn from(outline: EventOutline) -> Self {
+        Self {
+            id: outline.id,
+            alias: outline.alias,
+            tenant: outline.tenant,
+            event_type: outline.event_type,
+            timestamp: outline.id.time(),
+            deliver_at: outline.deliver_at,
+            delivery_count: outline.endpoints.len(),
+        }
+    }
+}
+
+impl From<Event> for EventSummary {
+    fn from(event: Event) -> Self {
+        Self {
+            id: event.id,
+            timestamp: event.accepted_at(),
+            alias: event.alias,
+            tenant: event.tenant,
+            event_type: event.event_type,
+            deliver_at: event.deliver_at,
+            delivery_count: event.endpoints.len(),
+        }
+    }
 }
 
 /// Where a delivery stands.
@@ -108,6 +171,7 @@ impl EventView {
         Self {
             id: event.id,
             timestamp: event.accepted_at(),
+            deliver_at: event.deliver_at,
             alias: event.alias,
             tenant: event.tenant,
             event_type: event.event_type,
@@ -183,6 +247,7 @@ mod tests {
                 payload: RawValue::from_string(payload.to_owned()).unwrap(),
                 alias: None,
                 endpoints: Vec::new(),
+                deliver_at: None,
             };
             let shown = serde_json::to_string(&EventView::of(event, &[])).unwrap();
             assert!(

@@ -11,7 +11,7 @@ pub use endpoint::{
     AuthView, BreakerPolicyView, BreakerView, EndpointView, HealthView, JitterView, RetryView,
     TestView, unmask_headers,
 };
-pub use event::{DeliverySummary, EventStatusView, EventView};
+pub use event::{CancelledView, DeliverySummary, EventStatusView, EventSummary, EventView};
 pub use matching::{EndpointMatch, FilterMatch, MatchView, PreviewView, UnmetView};
 pub use statistics::{
     CountsView, CriteriaView, CriterionView, EndpointStatsView, GroupView, GroupsView, LatencyView,
