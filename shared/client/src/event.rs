@@ -87,8 +87,7 @@ impl Event {
         self
     }
 
-    /// Not to be delivered before this time. No release of Hookpost takes this yet: until one does,
-    /// publishing it is refused with 422, and nothing is stored.
+    /// Not to be delivered before this time, at most 365 days ahead.
     #[must_use]
     pub fn deliver_at(mut self, time: SystemTime) -> Self {
         self.deliver_at = Some(time);

@@ -141,8 +141,9 @@ impl<W: World> Management<W> {
             event_type: TEST_EVENT.to_owned(),
             payload: draft.payload.unwrap_or_else(greeting),
             tenant: None,
+            deliver_at: None,
         }
-        .check()?;
+        .check(now)?;
         let event = Event {
             id: EventId::generate(now, random_bytes()),
             tenant: endpoint.tenant.clone(),
@@ -150,12 +151,14 @@ impl<W: World> Management<W> {
             payload: checked.payload,
             alias: None,
             endpoints: vec![endpoint.id.clone()],
+            deliver_at: None,
         };
         let stored = std::slice::from_ref(&event);
         self.store.store_events(stored).await?;
-        let carrier = Carrier::first(&event, &endpoint.id, false, now);
+        let at_once = Duration::ZERO;
+        let (carrier, delay) = Carrier::first(&event, &endpoint.id, at_once, at_once, false, now);
         let message = Outgoing::Deliver(Box::new(carrier));
-        self.queues.send(vec![(message, Duration::ZERO)]).await?;
+        self.queues.send(vec![(message, delay)]).await?;
         Ok(TestView {
             event_id: event.id,
             event_type: event.event_type.to_string(),

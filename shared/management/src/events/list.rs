@@ -14,6 +14,8 @@ use crate::Management;
 use crate::page::{self, Page};
 use crate::view::EventSummary;
 
+/// What its places are signed as.
+const LIST: &str = "events";
 /// Events that one call looks at, and walks that it makes at most.
 const MAX_LOOKED_AT: usize = 2_000;
 const MAX_WALKS: usize = 10;
@@ -56,7 +58,9 @@ impl<W: World> Management<W> {
         if let Some(alias) = &query.alias {
             return self.event_by_alias(caller, alias).await;
         }
-        let after = query.after.as_deref().map(str::parse::<EventId>);
+        let after = query.after.as_deref();
+        let after = self.place(LIST, caller, after).await?;
+        let after = after.map(|after| after.parse::<EventId>());
         let after = after.transpose().map_err(|_| page::unknown_place())?;
         let end = query.to.map(EventId::floor);
         // Everything from this one on has been looked at.
@@ -99,9 +103,10 @@ impl<W: World> Management<W> {
                 }
             }
         }
+        let next = seen.filter(|_| more).map(|id| id.to_string());
         Ok(Page {
             data,
-            next: seen.filter(|_| more).map(|id| id.to_string()),
+            next: self.next(LIST, caller, next).await?,
         })
     }
 
