@@ -13,7 +13,7 @@ use hookpost_domain::ports::World;
 use hookpost_management::{Format, Management};
 use serde_json::json;
 
-use routes::{Access, Found, Op, Operate};
+use routes::{Access, Event, Found, Key, Op, Operate};
 
 /// The function, over the services with clock and dice `W`.
 #[derive(Debug)]
@@ -122,6 +122,40 @@ impl<W: World> Admin<W> {
         })
     }
 
+    async fn event(&self, what: Event, admitted: &Admitted<'_>) -> Result<Reply, Problem> {
+        let Admitted { call, caller, .. } = admitted;
+        let (services, id) = (&self.services, admitted.id());
+        Ok(match what {
+            Event::List => {
+                let listed = services.list_events(caller, call.query_as()?).await?;
+                Reply::json(200, &listed)
+            }
+            Event::Cancel | Event::Delete => {
+                Reply::json(200, &services.cancel_event(caller, id).await?)
+            }
+            Event::Get => Reply::json(200, &services.get_event(caller, id).await?),
+        })
+    }
+
+    async fn key(&self, what: Key, admitted: &Admitted<'_>) -> Result<Reply, Problem> {
+        let Admitted { call, caller, .. } = admitted;
+        let (services, id) = (&self.services, admitted.id());
+        Ok(match what {
+            Key::List => Reply::json(200, &services.list_keys(caller, call.query_as()?).await?),
+            Key::Create => {
+                let made = services.create_key(caller, call.json()?).await?;
+                let location = format!("/api/v1/api-keys/{}", made.key_id());
+                Reply::json(201, &made).with_header("location", location)
+            }
+            Key::Get => Reply::json(200, &services.get_key(caller, id).await?),
+            Key::Revoke => {
+                services.revoke_key(caller, id).await?;
+                Reply::empty()
+            }
+            Key::Token => Reply::json(201, &services.create_token(caller, call.json()?).await?),
+        })
+    }
+
     async fn run(&self, op: Op, admitted: &Admitted<'_>) -> Result<Reply, Problem> {
         let Admitted { call, caller, .. } = admitted;
         let (services, id) = (&self.services, admitted.id());
@@ -155,14 +189,7 @@ impl<W: World> Admin<W> {
                 Reply::json(200, &services.preview(caller, id, input).await?)
             }
             Op::Operate(what) => self.operate(what, admitted).await?,
-            Op::ListEvents => {
-                let listed = services.list_events(caller, call.query_as()?).await?;
-                Reply::json(200, &listed)
-            }
-            Op::CancelEvent | Op::DeleteEvent => {
-                Reply::json(200, &services.cancel_event(caller, id).await?)
-            }
-            Op::GetEvent => Reply::json(200, &services.get_event(caller, id).await?),
+            Op::Event(what) => self.event(what, admitted).await?,
             Op::GetDelivery => Reply::json(200, &services.get_delivery(caller, id).await?),
             Op::ListDeliveries => {
                 let listed = services.list_deliveries(caller, call.query_as()?).await?;
@@ -187,20 +214,7 @@ impl<W: World> Admin<W> {
             }
             Op::GetDeadLetter => Reply::json(200, &services.get_dead_letter(caller, id).await?),
             Op::Statistics(what) => self.statistics(what, admitted).await?,
-            Op::ListKeys => Reply::json(200, &services.list_keys(caller, call.query_as()?).await?),
-            Op::CreateKey => {
-                let made = services.create_key(caller, call.json()?).await?;
-                let location = format!("/api/v1/api-keys/{}", made.key_id());
-                Reply::json(201, &made).with_header("location", location)
-            }
-            Op::GetKey => Reply::json(200, &services.get_key(caller, id).await?),
-            Op::RevokeKey => {
-                services.revoke_key(caller, id).await?;
-                Reply::empty()
-            }
-            Op::CreateToken => {
-                Reply::json(201, &services.create_token(caller, call.json()?).await?)
-            }
+            Op::Key(what) => self.key(what, admitted).await?,
             Op::ListAudit => {
                 Reply::json(200, &services.list_audit(caller, call.query_as()?).await?)
             }

@@ -37,10 +37,7 @@ pub(crate) enum Op {
     PreviewRequest,
     /// Something is done to an endpoint without changing what it is like.
     Operate(Operate),
-    ListEvents,
-    GetEvent,
-    CancelEvent,
-    DeleteEvent,
+    Event(Event),
     GetDelivery,
     ListDeliveries,
     ExportDeliveries,
@@ -54,11 +51,7 @@ pub(crate) enum Op {
     DeleteDeadLetter,
     GetReplay,
     Statistics(Statistics),
-    ListKeys,
-    CreateKey,
-    GetKey,
-    RevokeKey,
-    CreateToken,
+    Key(Key),
     ListAudit,
     ListJobs,
     GetJob,
@@ -94,6 +87,25 @@ pub(crate) enum Operate {
     Test,
     OpenBreaker,
     CloseBreaker,
+}
+
+/// What is asked or done of events that were accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Event {
+    List,
+    Get,
+    Cancel,
+    Delete,
+}
+
+/// What is done with what lets callers in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    List,
+    Create,
+    Get,
+    Revoke,
+    Token,
 }
 
 /// What another function does.
@@ -135,10 +147,10 @@ const fn route(method: &'static str, path: &'static str, access: Access, op: Op)
 pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/events", PUBLISH, Op::Elsewhere(Elsewhere::PostEvent)),
     route("POST", "/events/batch", PUBLISH, Op::Elsewhere(Elsewhere::PostBatch)),
-    route("GET", "/events", READ, Op::ListEvents),
-    route("GET", "/events/{id}", READ, Op::GetEvent),
-    route("DELETE", "/events/{id}", MANAGE, Op::DeleteEvent),
-    route("POST", "/events/{id}/cancel", MANAGE, Op::CancelEvent),
+    route("GET", "/events", READ, Op::Event(Event::List)),
+    route("GET", "/events/{id}", READ, Op::Event(Event::Get)),
+    route("DELETE", "/events/{id}", MANAGE, Op::Event(Event::Delete)),
+    route("POST", "/events/{id}/cancel", MANAGE, Op::Event(Event::Cancel)),
 
     route("GET", "/endpoints", READ, Op::ListEndpoints),
     route("POST", "/endpoints", MANAGE, Op::CreateEndpoint),
@@ -186,11 +198,11 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/jobs/{id}", READ, Op::GetJob),
     route("POST", "/jobs/{id}/cancel", MANAGE, Op::CancelJob),
 
-    route("GET", "/api-keys", ADMIN, Op::ListKeys),
-    route("POST", "/api-keys", ADMIN, Op::CreateKey),
-    route("GET", "/api-keys/{id}", ADMIN, Op::GetKey),
-    route("DELETE", "/api-keys/{id}", ADMIN, Op::RevokeKey),
-    route("POST", "/tokens", MANAGE, Op::CreateToken),
+    route("GET", "/api-keys", ADMIN, Op::Key(Key::List)),
+    route("POST", "/api-keys", ADMIN, Op::Key(Key::Create)),
+    route("GET", "/api-keys/{id}", ADMIN, Op::Key(Key::Get)),
+    route("DELETE", "/api-keys/{id}", ADMIN, Op::Key(Key::Revoke)),
+    route("POST", "/tokens", MANAGE, Op::Key(Key::Token)),
     route("GET", "/audit", ADMIN, Op::ListAudit),
 
     route("GET", "/health", Access::Open, Op::Health),

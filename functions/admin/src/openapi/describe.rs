@@ -17,7 +17,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::{access, elsewhere};
-use crate::routes::{Elsewhere, Op, Operate, Statistics};
+use crate::routes::{Elsewhere, Event, Key, Op, Operate, Statistics};
 
 /// What an answer holds: its media type and shape.
 pub(super) type Content = Option<(&'static str, Value)>;
@@ -149,6 +149,32 @@ fn statistics(what: Statistics, shapes: &mut SchemaGenerator) -> Described {
 }
 
 /// What is said of what is done to an endpoint.
+fn event(what: Event, shapes: &mut SchemaGenerator) -> Described {
+    match what {
+        Event::List => call("listEvents", "events", "Events, newest first")
+            .query::<EventQuery>(shapes)
+            .json::<Page<EventSummary>>(200, shapes),
+        Event::Delete => call(
+            "deleteEvent",
+            "events",
+            "Call off what has not been delivered yet of an event; the event stays",
+        )
+        .json::<CancelledView>(200, shapes),
+        Event::Cancel => call(
+            "cancelEvent",
+            "events",
+            "Call off what has not been delivered yet of an event",
+        )
+        .json::<CancelledView>(200, shapes),
+        Event::Get => call(
+            "getEvent",
+            "events",
+            "An event, and where its deliveries stand",
+        )
+        .json::<EventView>(200, shapes),
+    }
+}
+
 fn operate(what: Operate, shapes: &mut SchemaGenerator) -> Described {
     match what {
         Operate::Enable => call("enableEndpoint", "endpoints", "Enable an endpoint")
@@ -259,27 +285,7 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
         .body::<PreviewInput>(shapes)
         .json::<PreviewView>(200, shapes),
         Op::Operate(what) => operate(what, shapes),
-        Op::ListEvents => call("listEvents", "events", "Events, newest first")
-            .query::<EventQuery>(shapes)
-            .json::<Page<EventSummary>>(200, shapes),
-        Op::DeleteEvent => call(
-            "deleteEvent",
-            "events",
-            "Call off what has not been delivered yet of an event; the event stays",
-        )
-        .json::<CancelledView>(200, shapes),
-        Op::CancelEvent => call(
-            "cancelEvent",
-            "events",
-            "Call off what has not been delivered yet of an event",
-        )
-        .json::<CancelledView>(200, shapes),
-        Op::GetEvent => call(
-            "getEvent",
-            "events",
-            "An event, and where its deliveries stand",
-        )
-        .json::<EventView>(200, shapes),
+        Op::Event(what) => event(what, shapes),
         Op::GetDelivery => call("getDelivery", "deliveries", "A delivery with every attempt")
             .json::<DeliveryView>(200, shapes),
         Op::ListDeliveries => call(
@@ -353,11 +359,11 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
             Some(("application/json", elsewhere::job())),
         ),
         Op::Statistics(what) => statistics(what, shapes),
-        Op::ListKeys => access::list_keys(shapes),
-        Op::CreateKey => access::create_key(shapes),
-        Op::GetKey => access::get_key(shapes),
-        Op::RevokeKey => access::revoke_key(),
-        Op::CreateToken => access::create_token(shapes),
+        Op::Key(Key::List) => access::list_keys(shapes),
+        Op::Key(Key::Create) => access::create_key(shapes),
+        Op::Key(Key::Get) => access::get_key(shapes),
+        Op::Key(Key::Revoke) => access::revoke_key(),
+        Op::Key(Key::Token) => access::create_token(shapes),
         Op::ListAudit => access::list_audit(shapes),
         Op::ListJobs => call("listJobs", "jobs", "Jobs, newest first")
             .query::<JobQuery>(shapes)
