@@ -37,10 +37,11 @@ async fn a_long_wait_is_spent_in_the_table_and_ended_by_the_sweeper() {
         .with("retry", json!({ "delays": [0, 3], "jitter": false }))
         .create()
         .await;
+    // Waits that are short enough for the queue, and together longer than the one that is not.
     let fence = tenant
-        .endpoint("/success")
+        .endpoint("/flaky?fail=1")
         .event_types(&["fence.*"])
-        .with("retry", json!({ "delays": ["4s"], "jitter": false }))
+        .with("retry", json!({ "delays": [2, 2], "jitter": false }))
         .create()
         .await;
     let alone = SWEEPS.write().await;
