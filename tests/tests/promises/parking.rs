@@ -39,9 +39,9 @@ async fn a_long_wait_is_spent_in_the_table_and_ended_by_the_sweeper() {
         .await;
     // Waits that are short enough for the queue, and together longer than the one that is not.
     let fence = tenant
-        .endpoint("/flaky?fail=1")
+        .endpoint("/flaky?fail=3")
         .event_types(&["fence.*"])
-        .with("retry", json!({ "delays": [2, 2], "jitter": false }))
+        .with("retry", json!({ "delays": [1, 1, 1, 1], "jitter": false }))
         .create()
         .await;
     let alone = SWEEPS.write().await;
