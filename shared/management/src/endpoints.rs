@@ -2,6 +2,7 @@
 
 use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
+use hookpost_adapters::table::Creation;
 use hookpost_adapters::world::{random_bytes, secret_bytes};
 use hookpost_domain::endpoint::{Endpoint, EndpointDraft, EndpointState, RotationDraft};
 use hookpost_domain::ports::{Endpoints, Error, Holding, World, Write};
@@ -93,16 +94,17 @@ impl<W: World> Management<W> {
             &self.config.allowed_targets,
             now,
         )?;
-        let have = self.store.endpoints(&caller.tenant).await?.len();
-        if have >= self.config.max_endpoints {
-            let rule = format!(
-                "are limited to {} a tenant in this deployment",
-                self.config.max_endpoints
-            );
-            return Err(Problem::invalid(&Invalid::new("endpoints", rule)));
-        }
         self.note_if_paused(&[&endpoint]).await?;
-        self.store.store_endpoint(&endpoint, 0).await?;
+        let most = self.config.max_endpoints;
+        match self.store.create_endpoint(&endpoint, most).await? {
+            Creation::Made => {}
+            Creation::Full => {
+                let rule = format!("are limited to {most} a tenant in this deployment");
+                return Err(Problem::invalid(&Invalid::new("endpoints", rule)));
+            }
+            // Its id is new: somebody has changed it since it was made here.
+            Creation::Exists => return Err(busy()),
+        }
         Ok(EndpointView::with_secrets(&endpoint, &self.config.retry))
     }
 

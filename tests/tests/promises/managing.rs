@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::future::join_all;
 use hookpost_tests::{System, Tenant, wait};
 use serde_json::{Value, json};
 
@@ -173,7 +174,7 @@ async fn concurrent_changes_do_not_undo_each_other() {
     ];
     let path = format!("/endpoints/{}", endpoint.id);
     let calls = changes.iter().map(|change| tenant.patch(&path, change));
-    for answer in futures::future::join_all(calls).await {
+    for answer in join_all(calls).await {
         answer.expect(200);
     }
     let shown = endpoint.shown().await;
@@ -336,4 +337,14 @@ async fn a_tenant_has_no_more_endpoints_than_the_deployment_allows() {
     other.endpoint("/success").create().await;
     tenant.delete(&format!("/endpoints/{}", first.id)).await;
     tenant.post("/endpoints", &body).await.expect(201);
+    // Whoever comes at once with others gets no more either.
+    let crowd = Tenant::on(&system);
+    let answers = join_all((0..6).map(|_| crowd.post("/endpoints", &body))).await;
+    let made = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(made, 2);
+    for answer in answers.into_iter().filter(|answer| answer.status != 201) {
+        answer.refuses(422, "endpoints");
+    }
+    let list = crowd.get("/endpoints").await.expect(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 2);
 }

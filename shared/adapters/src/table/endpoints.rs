@@ -1,5 +1,5 @@
 //! The `endpoints` table: `tenant` / `endpoint_id` for the configuration, `endpoint_id#health` for
-//! the breaker beside it, and `#version` for the tenant's count of changes.
+//! the breaker beside it, and `#version` for the tenant's counts: of changes, and of endpoints.
 //!
 //! The configuration is stored without its secrets; they are in `sealed`, encrypted under the data
 //! key that `data_key` names, for this endpoint and no other.
@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, Delete, KeysAndAttributes, Put, TransactWriteItem, Update,
 };
 use hookpost_domain::breaker::Health;
 use hookpost_domain::endpoint::{Endpoint, EndpointSecrets};
@@ -24,6 +24,36 @@ use crate::RealWorld;
 use crate::vault::Sealed;
 
 const VERSION_KEY: &str = "#version";
+
+/// What came of making an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// It is stored.
+    Made,
+    /// The tenant has as many as it may.
+    Full,
+    /// There was one of this id.
+    Exists,
+}
+
+/// What a change makes of the number of a tenant's endpoints.
+#[derive(Debug, Clone, Copy)]
+enum Number {
+    Same,
+    /// One more, of at most so many.
+    More(usize),
+    Less,
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changed {
+    Done,
+    /// The write's own condition did not hold.
+    Refused,
+    /// There are as many endpoints as there may be.
+    Full,
+}
 
 fn health_key(id: &EndpointId) -> String {
     format!("{id}#health")
@@ -90,42 +120,10 @@ impl ports::Endpoints for Store {
         tenant: &TenantId,
         id: &EndpointId,
     ) -> Result<Option<(Endpoint, Health)>, Error> {
-        let health_key = health_key(id);
-        let mut wanted = KeysAndAttributes::builder()
-            .keys(key(tenant, id.as_str()))
-            .keys(key(tenant, &health_key))
-            // A health from before a probe began would undo what is known of it.
-            .consistent_read(true)
-            .build()
-            .map_err(|error| Error {
-                call: "BatchGetItem endpoints",
-                source: error.into(),
-            })?;
-        let (mut config, mut state) = (None, Health::default());
-        loop {
-            let answer = self
-                .db
-                .batch_get_item()
-                .request_items(&self.tables.endpoints, wanted)
-                .send()
-                .await
-                .map_err(failed("BatchGetItem endpoints"))?;
-            for item in answer.responses.unwrap_or_default().into_values().flatten() {
-                if item.maybe_text("sk") == Some(health_key.as_str()) {
-                    state = health(&item)?;
-                } else {
-                    config = Some(self.readable(&item).await?);
-                }
-            }
-            match answer
-                .unprocessed_keys
-                .unwrap_or_default()
-                .into_values()
-                .next()
-            {
-                Some(rest) if !rest.keys().is_empty() => wanted = rest,
-                Some(_) | None => return Ok(config.map(|config| (config, state))),
-            }
+        let (config, state) = self.item_and_health(tenant, id).await?;
+        match config {
+            Some(item) => Ok(Some((self.readable(&item).await?, state))),
+            None => Ok(None),
         }
     }
 
@@ -152,32 +150,11 @@ impl ports::Endpoints for Store {
     }
 
     async fn store_endpoint(&self, config: &Endpoint, over: u64) -> Result<Write<Endpoint>, Error> {
-        let sealed = self.seal(config).await?;
-        let condition = if over == 0 {
-            "attribute_not_exists(pk)"
-        } else {
-            "version = :over"
+        let number = match over {
+            0 => Number::More(usize::MAX),
+            _ => Number::Same,
         };
-        let put = Put::builder()
-            .table_name(&self.tables.endpoints)
-            .set_item(Some(sealed))
-            .condition_expression(condition);
-        let put = if over == 0 {
-            put
-        } else {
-            put.expression_attribute_values(":over", n(over))
-        };
-        let put = put.build().map_err(|error| Error {
-            call: "store endpoint",
-            source: error.into(),
-        })?;
-        if self
-            .change(
-                &config.tenant,
-                TransactWriteItem::builder().put(put).build(),
-            )
-            .await?
-        {
+        if self.put_endpoint(config, over, number).await? == Changed::Done {
             return Ok(Write::Won);
         }
         let current = self.whole_endpoint(&config.tenant, &config.id).await?;
@@ -190,6 +167,51 @@ impl ports::Endpoints for Store {
 }
 
 impl Store {
+    /// Stores an endpoint that was not there, unless its tenant has `most` of them: the count is
+    /// part of the same transaction, so that no number of calls at once makes more.
+    ///
+    /// # Errors
+    /// The write failed.
+    pub async fn create_endpoint(&self, config: &Endpoint, most: usize) -> Result<Creation, Error> {
+        let number = Number::More(most);
+        Ok(match self.put_endpoint(config, 0, number).await? {
+            Changed::Done => Creation::Made,
+            Changed::Full => Creation::Full,
+            Changed::Refused => {
+                let current = self.whole_endpoint(&config.tenant, &config.id).await?;
+                // A retried call may meet its own first try.
+                if current.as_ref() == Some(config) {
+                    Creation::Made
+                } else {
+                    Creation::Exists
+                }
+            }
+        })
+    }
+
+    async fn put_endpoint(
+        &self,
+        config: &Endpoint,
+        over: u64,
+        number: Number,
+    ) -> Result<Changed, Error> {
+        let put = Put::builder()
+            .table_name(&self.tables.endpoints)
+            .set_item(Some(self.seal(config).await?));
+        let put = if over == 0 {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else {
+            put.condition_expression("version = :over")
+                .expression_attribute_values(":over", n(over))
+        };
+        let put = put.build().map_err(|error| Error {
+            call: "store endpoint",
+            source: error.into(),
+        })?;
+        let write = TransactWriteItem::builder().put(put).build();
+        self.change(&config.tenant, write, number).await
+    }
+
     /// The item of an endpoint, its secrets sealed.
     async fn seal(&self, endpoint: &Endpoint) -> Result<Item, Error> {
         if !endpoint.has_secrets() {
@@ -242,6 +264,64 @@ impl Store {
         match self.endpoint_item(tenant, id).await? {
             Some(item) => self.open(&item).await.map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// An endpoint without its secrets, and its health, as of now: for whoever sends nothing.
+    ///
+    /// # Errors
+    /// The read failed.
+    pub async fn config_and_health(
+        &self,
+        tenant: &TenantId,
+        id: &EndpointId,
+    ) -> Result<Option<(Endpoint, Health)>, Error> {
+        let (config, state) = self.item_and_health(tenant, id).await?;
+        let config = config.as_ref().map(endpoint).transpose()?;
+        Ok(config.map(|config| (config, state)))
+    }
+
+    async fn item_and_health(
+        &self,
+        tenant: &TenantId,
+        id: &EndpointId,
+    ) -> Result<(Option<Item>, Health), Error> {
+        let health_key = health_key(id);
+        let mut wanted = KeysAndAttributes::builder()
+            .keys(key(tenant, id.as_str()))
+            .keys(key(tenant, &health_key))
+            // A health from before a probe began would undo what is known of it.
+            .consistent_read(true)
+            .build()
+            .map_err(|error| Error {
+                call: "BatchGetItem endpoints",
+                source: error.into(),
+            })?;
+        let (mut config, mut state) = (None, Health::default());
+        loop {
+            let answer = self
+                .db
+                .batch_get_item()
+                .request_items(&self.tables.endpoints, wanted)
+                .send()
+                .await
+                .map_err(failed("BatchGetItem endpoints"))?;
+            for item in answer.responses.unwrap_or_default().into_values().flatten() {
+                if item.maybe_text("sk") == Some(health_key.as_str()) {
+                    state = health(&item)?;
+                } else {
+                    config = Some(item);
+                }
+            }
+            match answer
+                .unprocessed_keys
+                .unwrap_or_default()
+                .into_values()
+                .next()
+            {
+                Some(rest) if !rest.keys().is_empty() => wanted = rest,
+                Some(_) | None => return Ok((config, state)),
+            }
         }
     }
 
@@ -382,9 +462,8 @@ impl Store {
                 call: "delete endpoint",
                 source: error.into(),
             })?;
-        let deleted = self
-            .change(tenant, TransactWriteItem::builder().delete(delete).build())
-            .await?;
+        let delete = TransactWriteItem::builder().delete(delete).build();
+        let deleted = self.change(tenant, delete, Number::Less).await? == Changed::Done;
         let health = self
             .db
             .delete_item()
@@ -396,18 +475,31 @@ impl Store {
         Ok(deleted)
     }
 
-    /// Writes, and counts the change, in one; `false` if the condition did not hold.
-    async fn change(&self, tenant: &TenantId, write: TransactWriteItem) -> Result<bool, Error> {
+    /// Writes, and counts the change and the endpoints, in one.
+    async fn change(
+        &self,
+        tenant: &TenantId,
+        write: TransactWriteItem,
+        number: Number,
+    ) -> Result<Changed, Error> {
         let count = Update::builder()
             .table_name(&self.tables.endpoints)
             .set_key(Some(key(tenant, VERSION_KEY)))
-            .update_expression("ADD n :one")
-            .expression_attribute_values(":one", n(1u8))
-            .build()
-            .map_err(|error| Error {
-                call: "count a change",
-                source: error.into(),
-            })?;
+            .expression_attribute_values(":one", n(1u8));
+        let count = match number {
+            Number::Same => count.update_expression("ADD n :one"),
+            Number::More(most) => count
+                .update_expression("ADD n :one, live :one")
+                .condition_expression("attribute_not_exists(live) OR live < :most")
+                .expression_attribute_values(":most", AttributeValue::N(most.to_string())),
+            Number::Less => count
+                .update_expression("ADD n :one, live :less")
+                .expression_attribute_values(":less", AttributeValue::N("-1".to_owned())),
+        };
+        let count = count.build().map_err(|error| Error {
+            call: "count a change",
+            source: error.into(),
+        })?;
         for pause_ms in [0u64, 10, 30, 90, 200] {
             // Other changes of the same tenant count at the same item.
             let jitter = fastrand::u64(0..=pause_ms);
@@ -420,13 +512,18 @@ impl Store {
                 .transact_items(counted)
                 .send()
                 .await;
-            match answer {
-                Ok(_) => return Ok(true),
-                Err(error) if is_cancelled_for(&error, "ConditionalCheckFailed") => {
-                    return Ok(false);
-                }
-                Err(error) if is_cancelled_for(&error, "TransactionConflict") => {}
-                Err(error) => return Err(failed("TransactWriteItems endpoints")(error)),
+            let Err(error) = answer else {
+                return Ok(Changed::Done);
+            };
+            let [write, count] = reasons(&error);
+            if write == Some(FAILED) {
+                return Ok(Changed::Refused);
+            }
+            if count == Some(FAILED) {
+                return Ok(Changed::Full);
+            }
+            if ![write, count].contains(&Some(CONFLICT)) {
+                return Err(failed("TransactWriteItems endpoints")(error));
             }
         }
         let source = "too many changes of this tenant's endpoints at once".into();
@@ -437,12 +534,20 @@ impl Store {
     }
 }
 
-fn is_cancelled_for<R>(error: &SdkError<TransactWriteItemsError, R>, code: &str) -> bool {
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
-            .cancellation_reasons()
-            .iter()
-            .any(|reason| reason.code() == Some(code)),
-        Some(_) | None => false,
-    }
+const FAILED: &str = "ConditionalCheckFailed";
+const CONFLICT: &str = "TransactionConflict";
+
+/// Why each of two writes cancelled its transaction, if it did.
+fn reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> [Option<&str>; 2] {
+    let reasons = match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            cancelled.cancellation_reasons()
+        }
+        Some(_) | None => &[],
+    };
+    let code = |place| -> Option<&str> {
+        let reason: &CancellationReason = reasons.get(place)?;
+        reason.code()
+    };
+    [code(0), code(1)]
 }

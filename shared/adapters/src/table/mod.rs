@@ -28,6 +28,7 @@ use tokio::sync::OnceCell;
 pub use audit::AuditPage;
 pub use counters::{Breakdown, Part, Resolution};
 pub use deliveries::{DeliveryPage, RecordPage, WaitingPage, WaitingRef};
+pub use endpoints::Creation;
 pub use events::{Bucket, EventOutline, OutlinePage, hour_of};
 pub use item::Item;
 pub(crate) use item::{Read, n, s};
