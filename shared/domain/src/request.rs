@@ -1,5 +1,7 @@
 //! The request that an endpoint gets, to the byte.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -43,6 +45,7 @@ struct About<'a> {
 struct AboutEndpoint<'a> {
     id: &'a EndpointId,
     name: &'a str,
+    metadata: &'a BTreeMap<String, String>,
 }
 
 /// The body: what the endpoint's template makes of the event, or
@@ -65,6 +68,7 @@ pub fn body(
             endpoint: AboutEndpoint {
                 id: &endpoint.id,
                 name: &endpoint.name,
+                metadata: &endpoint.metadata,
             },
         };
         let about = serde_json::value::to_raw_value(&about).unwrap_or_default();

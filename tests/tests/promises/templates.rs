@@ -7,6 +7,7 @@ fn template() -> Value {
     json!({
         "text": "{{event}} for {{data.customer.name | default: 'somebody' | upper}}",
         "order": "{{data.id}}",
+        "team": "{{endpoint.metadata.team | default: 'none'}}",
         "total": "{{data.total}}",
         "lines": { "$each": "data.lines", "as": "line", "do": "{{line.qty}} x {{line.sku}}" },
         "gift": { "$if": "data.gift", "then": true },
@@ -19,6 +20,7 @@ async fn the_body_is_what_the_template_makes_signed_and_numbers_as_they_were_pos
     let endpoint = tenant
         .endpoint("/success")
         .with("template", template())
+        .with("metadata", json!({ "team": "billing" }))
         .create()
         .await;
     assert_eq!(endpoint.created["template"], template());
@@ -32,6 +34,12 @@ async fn the_body_is_what_the_template_makes_signed_and_numbers_as_they_were_pos
     let body = received[0].json();
     assert_eq!(body["text"], "order.paid for SOMEBODY");
     assert_eq!(body["lines"], json!(["2 x a"]));
+    assert_eq!(body["team"], "billing");
+    let path = format!("/endpoints/{}/preview", endpoint.id);
+    let input = json!({ "payload": { "id": 1, "total": 1 } });
+    let preview = tenant.post(&path, &input).await.expect(200);
+    let shown = preview["body"].as_str().unwrap();
+    assert!(shown.contains(r#""team":"billing""#), "{shown}");
     assert!(body.get("gift").is_none());
     let text = &received[0].body;
     assert!(
