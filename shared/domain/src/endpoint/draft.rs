@@ -74,11 +74,16 @@ impl<T> Patch<T> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct EndpointDraft {
+    /// Where requests go: HTTPS, a public address. A new endpoint needs it.
     #[serde(alias = "endpoint_url")]
     url: Option<String>,
+    /// A name for people, at most 200 bytes.
     name: Option<String>,
+    /// What it is for, at most 2000 bytes.
     description: Option<String>,
+    /// What its owner wants to remember about it: at most 50 texts of at most 500 bytes.
     metadata: Patch<BTreeMap<String, String>>,
+    /// 1 to 100 event types, stems such as `order.*`, or `*`. A new endpoint needs them.
     #[serde(alias = "events", alias = "event_patterns")]
     event_types: Option<Vec<String>>,
     /// An EventBridge event pattern over `data`.
@@ -90,24 +95,37 @@ pub struct EndpointDraft {
     /// The body as JSON with `{{data.order.id}}` in its strings.
     #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Value>"))]
     template: Patch<Box<RawValue>>,
-    /// Whose prefix says how it signs: `whsk_` is ed25519, everything else HMAC.
+    /// What requests are signed with; generated unless given. Its prefix says how it signs: `whsk_`
+    /// is ed25519, everything else HMAC.
     secret: Option<String>,
     /// How requests are signed; `hmac` unless given.
     signing: Option<Signing>,
+    /// HTTP basic auth.
     auth: Patch<AuthInput>,
+    /// Headers of its own, at most 20. A value sent back as `***` stays as it is.
     headers: Option<BTreeMap<String, String>>,
+    /// When failed deliveries are tried again; as the deployment says unless given.
     #[serde(alias = "retry_policy")]
     retry: Patch<RetryInput>,
+    /// Attempts in all, 1 to 50, in place of the policy's.
     max_retries: Option<u32>,
+    /// Statuses that are retried whatever class of `no_retry_statuses` they are in: `409`.
     retry_statuses: Option<Vec<StatusPattern>>,
+    /// Statuses that no retry mends: `422`, `"4xx"`.
     no_retry_statuses: Option<Vec<StatusPattern>>,
+    /// What its answers mean, where HTTP says otherwise. The first that fits counts.
     response_rules: Option<Vec<ResponseRule>>,
+    /// Seconds a request may take, 1 to 30; 15 unless given.
     #[serde(alias = "timeout")]
     timeout_seconds: Patch<f64>,
+    /// Most requests a second, 1 to 100000.
     #[serde(alias = "rate_limit")]
     rate_limit_per_second: Patch<u32>,
+    /// When its breaker opens, and for how long.
     breaker: Patch<BreakerInput>,
+    /// Whether events are delivered; `false` makes them dead letters, to be replayed later.
     active: Option<bool>,
+    /// Whether deliveries wait.
     paused: Option<bool>,
 }
 
@@ -115,9 +133,12 @@ pub struct EndpointDraft {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AuthInput {
+    /// `basic`.
     #[serde(rename = "type")]
     kind: Option<String>,
+    /// The user name, at most 256 bytes, without `:`.
     username: String,
+    /// The password, at most 256 bytes.
     password: String,
 }
 
@@ -125,9 +146,11 @@ struct AuthInput {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct BreakerInput {
+    /// Failures in a row that open it, 1 to 1000; 5 unless given.
     failures: Option<u32>,
-    #[serde(alias = "pause_seconds")]
-    pause: Option<u32>,
+    /// Seconds until the first probe, 1 to 900; 30 unless given.
+    #[serde(alias = "pause")]
+    pause_seconds: Option<u32>,
 }
 
 /// Secrets are part of it, so it is never shown.
@@ -313,7 +336,7 @@ impl BreakerInput {
                 "must be between 1 and 1000",
             ));
         }
-        let pause = self.pause.unwrap_or(default.pause_seconds);
+        let pause = self.pause_seconds.unwrap_or(default.pause_seconds);
         if !(1..=900).contains(&pause) {
             return Err(Invalid::new(
                 "breaker.pause_seconds",

@@ -51,16 +51,23 @@ impl<'de> Deserialize<'de> for RetryInput {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RetryNumbers {
+    /// What the other fields change: `quick`, `standard`, `minutes`, `capped` or `doubling`.
     preset: Option<String>,
+    /// A wait before each attempt, the first included.
     delays: Option<Vec<DurationInput>>,
+    /// Before the first retry.
     #[serde(alias = "initial_delay_seconds")]
     initial_delay: Option<DurationInput>,
+    /// That no wait exceeds.
     #[serde(alias = "max_delay_seconds")]
     max_delay: Option<DurationInput>,
+    /// From one wait to the next.
     #[serde(alias = "factor", alias = "backoff_multiplier")]
     multiplier: Option<f64>,
+    /// Attempts in all, 1 to 50.
     #[serde(alias = "max_retries")]
     max_attempts: Option<u32>,
+    /// What a wait may be longer or shorter by: a share of it, or whether at all.
     jitter: Option<JitterInput>,
 }
 
