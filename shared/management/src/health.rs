@@ -43,10 +43,10 @@ impl<W: World> Management<W> {
     /// 404 if the tenant has none of this id.
     pub async fn endpoint_health(&self, caller: &Caller, id: &str) -> Result<HealthView, Problem> {
         let (endpoint, health) = self.find_health(caller, id).await?;
-        let mut recent = self.store.latest_of(&endpoint.id).await?;
-        recent.retain(|delivery| delivery.tenant == endpoint.tenant);
-        let now = self.world.now();
-        Ok(HealthView::of(endpoint.id, &health, &recent, now))
+        let ids = std::slice::from_ref(&endpoint.id);
+        let mut stats = self.endpoint_stats(&endpoint.tenant, ids).await?;
+        let (stats, now) = (stats.pop().unwrap_or_default(), self.world.now());
+        Ok(HealthView::of(endpoint.id, &health, stats, now))
     }
 
     /// Opens an endpoint's breaker: nothing goes out until the time is over, and then one request
@@ -144,7 +144,7 @@ impl<W: World> Management<W> {
     async fn find_health(&self, caller: &Caller, id: &str) -> Result<(Endpoint, Health), Problem> {
         let id: EndpointId = id.parse().map_err(|_| missing())?;
         self.store
-            .endpoint(&caller.tenant, &id)
+            .config_and_health(&caller.tenant, &id)
             .await?
             .ok_or_else(missing)
     }

@@ -3,13 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use futures::future::try_join_all;
 use hookpost_domain::delivery::{
     Attempt, DeadReason, Delivery, Status, due_key, held_key, status_key,
 };
-use hookpost_domain::ids::DELIVERY_SHARDS;
 use hookpost_domain::matching::EventType;
 use hookpost_domain::ports::{self, Error, Write};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
@@ -19,9 +16,6 @@ use super::{Store, damaged, failed, readable};
 
 /// How long to wait before each try to read what a throttled table left out.
 const READ_PAUSES_MS: [u64; 7] = [0, 20, 50, 100, 200, 400, 800];
-
-/// Records of each shard that count as an endpoint's latest.
-const LATEST_OF_A_SHARD: i32 = 5;
 
 /// Where a waiting delivery was found in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,29 +232,6 @@ impl ports::Deliveries for Store {
 }
 
 impl Store {
-    /// The records of the latest events that went to an endpoint: a few of each shard, in no
-    /// order. One that cannot be read is logged and left out.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn latest_of(&self, endpoint: &EndpointId) -> Result<Vec<Delivery>, Error> {
-        let shards = (0..DELIVERY_SHARDS).map(|shard| {
-            self.db
-                .query()
-                .table_name(&self.tables.deliveries)
-                .key_condition_expression("pk = :pk")
-                .expression_attribute_values(":pk", s(format!("{endpoint}#{shard:02}")))
-                .scan_index_forward(false)
-                .limit(LATEST_OF_A_SHARD)
-                .send()
-        });
-        let pages = try_join_all(shards)
-            .await
-            .map_err(failed("Query deliveries"))?;
-        let items = pages.iter().flat_map(QueryOutput::items);
-        Ok(items.filter_map(readable(from_item)).collect())
-    }
-
     /// Those of `ids` that have a record, in no order. At most 100. A record that cannot be read is
     /// logged and left out, so that it stands in no other's way.
     ///

@@ -297,7 +297,8 @@ impl<W: World> Management<W> {
         endpoints.sort_by(|(one, _), (other, _)| {
             (other.created_at, &other.id).cmp(&(one.created_at, &one.id))
         });
-        if let Some(after) = query.after {
+        let after = query.after.as_deref();
+        if let Some(after) = self.place("endpoints/health", caller, after).await? {
             let place = endpoints
                 .iter()
                 .position(|(endpoint, _)| endpoint.id.as_str() == after);
@@ -313,6 +314,7 @@ impl<W: World> Management<W> {
         };
         let data = endpoints.iter().zip(stats).map(show).collect();
         let next = ids.last().filter(|_| more).map(ToString::to_string);
+        let next = self.next("endpoints/health", caller, next).await?;
         Ok(Page { data, next })
     }
 
@@ -373,7 +375,7 @@ fn health_view(
     stats: EndpointStatsView,
     now: Timestamp,
 ) -> SubscriberHealthView {
-    let shown = HealthView::of(endpoint.id.clone(), health, &[], now);
+    let shown = HealthView::of(endpoint.id.clone(), health, stats, now);
     SubscriberHealthView {
         endpoint_id: endpoint.id.clone(),
         subscriber_id: endpoint.id.clone(),
@@ -388,7 +390,7 @@ fn health_view(
         breaker: shown.breaker,
         consecutive_failures: shown.consecutive_failures,
         failing_since: shown.failing_since,
-        stats,
+        stats: shown.stats,
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use hookpost_domain::answer::{ResponseRule, StatusPattern};
 use hookpost_domain::breaker::{Breaker, Health};
-use hookpost_domain::delivery::Delivery;
 use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState, ExtraHeader};
 use hookpost_domain::matching::EventPattern;
 use hookpost_domain::retry::{Backoff, Jitter, RetryPolicy};
@@ -13,6 +12,8 @@ use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+use super::EndpointStatsView;
 
 /// What is shown for a header's value: it may be a key.
 pub(super) const MASK: &str = "***";
@@ -161,14 +162,12 @@ pub struct HealthView {
     pub consecutive_failures: u32,
     /// Since when.
     pub failing_since: Option<Timestamp>,
-    /// Attempts of its latest deliveries, about eighty of them.
-    pub recent_attempts: usize,
-    /// The share of them that succeeded; `null` if there were none.
+    /// The share of the requests of the last hour that were accepted, as `last_hour` has it; `null`
+    /// if there were none.
     pub success_rate: Option<f64>,
-    /// When the last success was, as far as those tell.
-    pub last_success_at: Option<Timestamp>,
-    /// When the last failure was, as far as those tell.
-    pub last_failure_at: Option<Timestamp>,
+    /// What is counted of it, some seconds late.
+    #[serde(flatten)]
+    pub stats: EndpointStatsView,
 }
 
 /// A test event that is on its way.
@@ -327,19 +326,17 @@ impl RetryView {
 }
 
 impl HealthView {
-    /// A health as it is at `now`, with what the latest deliveries tell: a health is not written
-    /// for a success that changes nothing about it.
-    #[expect(clippy::cast_precision_loss, reason = "some hundreds of attempts")]
+    /// A health as it is at `now`, with what is counted: a health is not written for a success that
+    /// changes nothing about it.
     pub fn of(
         endpoint_id: EndpointId,
         health: &Health,
-        recent: &[Delivery],
+        mut stats: EndpointStatsView,
         now: Timestamp,
     ) -> Self {
-        let attempts = || recent.iter().flat_map(|delivery| &delivery.log);
-        let succeeded = || attempts().filter(|attempt| attempt.failure().is_none());
-        let failed = || attempts().filter(|attempt| attempt.failure().is_some());
-        let (made, good) = (attempts().count(), succeeded().count());
+        // What the breaker knows is not late.
+        stats.last_success_at = stats.last_success_at.max(health.last_recovery);
+        stats.last_failure_at = stats.last_failure_at.max(health.last_failure);
         let breaker = match &health.breaker {
             Breaker::Closed => BreakerView {
                 state: "closed",
@@ -371,16 +368,8 @@ impl HealthView {
             breaker,
             consecutive_failures: health.failures,
             failing_since: health.failing_since,
-            recent_attempts: made,
-            success_rate: (made > 0).then(|| good as f64 / made as f64),
-            last_success_at: succeeded()
-                .map(|attempt| attempt.at)
-                .max()
-                .max(health.last_recovery),
-            last_failure_at: failed()
-                .map(|attempt| attempt.at)
-                .max()
-                .max(health.last_failure),
+            success_rate: stats.last_hour.success_rate,
+            stats,
         }
     }
 }

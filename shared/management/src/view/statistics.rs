@@ -254,7 +254,7 @@ pub struct MetricsView {
 }
 
 /// How an endpoint has been doing lately.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[schemars(rename = "Recent")]
 pub struct RecentView {
     /// Since when.
@@ -279,7 +279,7 @@ impl RecentView {
 }
 
 /// What is counted of an endpoint.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[schemars(rename = "EndpointStats")]
 pub struct EndpointStatsView {
     /// Since the beginning of the last full hour.
