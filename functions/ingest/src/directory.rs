@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hookpost_adapters::table::Store;
 use hookpost_domain::endpoint::Endpoint;
-use hookpost_domain::ports::Error;
+use hookpost_domain::ports::{EndpointList, Error};
 use hookpost_domain::{TenantId, Timestamp};
 
 /// How long what is known is not asked about.
@@ -38,7 +37,7 @@ impl Directory {
     /// then are they read again.
     pub(crate) async fn endpoints(
         &self,
-        store: &Store,
+        store: &impl EndpointList,
         tenant: &TenantId,
         now: Timestamp,
     ) -> Result<Arc<Vec<Endpoint>>, Error> {

@@ -325,19 +325,6 @@ impl Store {
         }
     }
 
-    /// An endpoint's configuration as of now, without its secrets.
-    ///
-    /// # Errors
-    /// The read failed.
-    pub async fn endpoint_config(
-        &self,
-        tenant: &TenantId,
-        id: &EndpointId,
-    ) -> Result<Option<Endpoint>, Error> {
-        let item = self.endpoint_item(tenant, id).await?;
-        item.as_ref().map(endpoint).transpose()
-    }
-
     async fn endpoint_item(
         &self,
         tenant: &TenantId,
@@ -353,37 +340,6 @@ impl Store {
             .await
             .map_err(failed("GetItem endpoints"))?;
         Ok(answer.item)
-    }
-
-    /// All endpoints of a tenant, oldest first, without their secrets.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn endpoints(&self, tenant: &TenantId) -> Result<Vec<Endpoint>, Error> {
-        let mut found = Vec::new();
-        let mut start = None;
-        loop {
-            let answer = self
-                .db
-                .query()
-                .table_name(&self.tables.endpoints)
-                .key_condition_expression("pk = :tenant")
-                .expression_attribute_values(":tenant", s(tenant.as_str()))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(failed("Query endpoints"))?;
-            for item in answer.items() {
-                if item.contains_key("config") {
-                    found.push(endpoint(item)?);
-                }
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                return Ok(found);
-            }
-        }
     }
 
     /// All endpoints of a tenant with their healths, in no order.
@@ -426,26 +382,6 @@ impl Store {
             (endpoint, health.unwrap_or_default())
         };
         Ok(found.into_iter().map(with_health).collect())
-    }
-
-    /// How often the tenant's endpoints have been changed.
-    ///
-    /// # Errors
-    /// The read failed.
-    pub async fn endpoints_version(&self, tenant: &TenantId) -> Result<u64, Error> {
-        let answer = self
-            .db
-            .get_item()
-            .table_name(&self.tables.endpoints)
-            .set_key(Some(key(tenant, VERSION_KEY)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed("GetItem endpoints"))?;
-        Ok(answer
-            .item
-            .and_then(|item| item.maybe_number("n"))
-            .unwrap_or_default())
     }
 
     /// Deletes an endpoint, if it is there. Its health goes by itself: nothing reads it any more.
@@ -531,6 +467,60 @@ impl Store {
             call: "TransactWriteItems endpoints",
             source,
         })
+    }
+}
+
+impl ports::EndpointList for Store {
+    async fn endpoints_version(&self, tenant: &TenantId) -> Result<u64, Error> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.tables.endpoints)
+            .set_key(Some(key(tenant, VERSION_KEY)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem endpoints"))?;
+        Ok(answer
+            .item
+            .and_then(|item| item.maybe_number("n"))
+            .unwrap_or_default())
+    }
+
+    async fn endpoints(&self, tenant: &TenantId) -> Result<Vec<Endpoint>, Error> {
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .db
+                .query()
+                .table_name(&self.tables.endpoints)
+                .key_condition_expression("pk = :tenant")
+                .expression_attribute_values(":tenant", s(tenant.as_str()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(failed("Query endpoints"))?;
+            for item in answer.items() {
+                if item.contains_key("config") {
+                    found.push(endpoint(item)?);
+                }
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn endpoint_config(
+        &self,
+        tenant: &TenantId,
+        id: &EndpointId,
+    ) -> Result<Option<Endpoint>, Error> {
+        let item = self.endpoint_item(tenant, id).await?;
+        item.as_ref().map(endpoint).transpose()
     }
 }
 
