@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-pub use number::compare as compare_numbers;
+pub use number::{Decimal, compare as compare_numbers};
 
 /// How deep a value can be looked into.
 pub const MAX_DEPTH: usize = 64;
