@@ -62,9 +62,17 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             latency_ms: latency,
             result: judged.result.clone(),
         };
-        let policy = endpoint.retry.as_ref().unwrap_or(&self.settings.retry);
+        // Only what has failed is tried again. Whatever comes of asking, the attempt is recorded.
+        if matches!(judged.result, AttemptResult::Failed { .. })
+            && let Err(error) = self.policies.ask(&self.store, &endpoint, now).await
+        {
+            tracing::warn!(endpoint.id = %endpoint.id, error = %chain(&error), "the policies of its event types were not read");
+        }
+        let deployment = &self.settings.retry;
+        let policies = &self.policies;
+        let policy = policies.policy(&endpoint, &delivery.event_type, deployment);
         let ahead = self
-            .learn(&page, &delivery, &endpoint, policy, &judged, probe, now)
+            .learn(&page, &delivery, &endpoint, &policy, &judged, probe, now)
             .await;
         if judged.is_gone()
             && let Err(error) = self.disable(&page, &endpoint, now).await
@@ -73,7 +81,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             tracing::warn!(endpoint.id = %endpoint.id, error = %chain(&error), "it was not disabled");
         }
         let after = Aftermath {
-            policy,
+            policy: &policy,
             ends: judged.ends,
             retry_after: answer
                 .retry_after

@@ -12,6 +12,7 @@ compile_error!("build with panic = \"unwind\": a panic has to stay one delivery'
 mod attempt;
 mod book;
 mod fan_out;
+mod policies;
 mod received;
 mod worker;
 
@@ -21,7 +22,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use hookpost_domain::ports::{
     Counting, Deliveries, DeliveryQueue, Endpoints, Events, ExhaustedQueue, Holding, Meters,
-    Transport, World,
+    Rulebook, Transport, World,
 };
 
 pub use worker::{Settings, Worker};
@@ -38,8 +39,14 @@ enum Verdict {
 }
 
 /// All tables that delivering needs.
-pub trait Tables: Endpoints + Events + Deliveries + Meters + Holding + Counting + 'static {}
-impl<T: Endpoints + Events + Deliveries + Meters + Holding + Counting + 'static> Tables for T {}
+pub trait Tables:
+    Endpoints + Rulebook + Events + Deliveries + Meters + Holding + Counting + 'static
+{
+}
+impl<T: Endpoints + Rulebook + Events + Deliveries + Meters + Holding + Counting + 'static> Tables
+    for T
+{
+}
 
 /// Both queues that delivering needs.
 pub trait Queues: DeliveryQueue + ExhaustedQueue + 'static {}

@@ -20,6 +20,7 @@ use hookpost_domain::retry::RetryPolicy;
 use serde_json::value::RawValue;
 
 use crate::book::{Book, Page};
+use crate::policies::Policies;
 use crate::received::Received;
 use crate::{Queues, Tables, Verdict};
 
@@ -58,6 +59,7 @@ pub struct Worker<S, Q, T, W> {
     pub(crate) world: W,
     pub(crate) settings: Settings,
     book: Book,
+    pub(crate) policies: Policies,
     limits: Limits,
     tally: Tally,
 }
@@ -84,6 +86,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             world,
             settings,
             book: Book::default(),
+            policies: Policies::default(),
             limits: Limits::default(),
             tally: Tally::default(),
         }
@@ -221,15 +224,21 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         let (tenant, id) = (&carrier.tenant, &delivery.id.endpoint);
         let page = self.book.page(tenant, id);
         let (endpoint, health) = page.read(&self.store, tenant, id, now).await?;
-        let policy = endpoint
-            .as_ref()
-            .and_then(|endpoint| endpoint.retry.as_ref())
-            .unwrap_or(&self.settings.retry);
+        let policy = match endpoint.as_deref() {
+            // What has no record has not waited: how long it may does not matter yet.
+            Some(endpoint) if delivery.version > 0 => {
+                self.policies.ask(&self.store, endpoint, now).await?;
+                let deployment = &self.settings.retry;
+                let policies = &self.policies;
+                policies.policy(endpoint, &delivery.event_type, deployment)
+            }
+            Some(_) | None => self.settings.retry.clone(),
+        };
         let patience = self.settings.patience;
         if let Some(settled) = outcome::admit(
             &delivery,
             endpoint.as_deref(),
-            policy,
+            &policy,
             received.receives,
             patience,
             now,

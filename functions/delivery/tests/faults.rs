@@ -15,6 +15,7 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use delivery::{Settings, Worker};
 use hookpost_adapters::Config;
 use hookpost_domain::carrier::Carrier;
+use hookpost_domain::catalogue::{RetryPolicyDraft, Rules};
 use hookpost_domain::counters::Counters;
 use hookpost_domain::delivery::{Delivery, Status};
 use hookpost_domain::endpoint::EndpointDraft;
@@ -57,6 +58,7 @@ async fn run(script: &[u16], retry: &str, faults: Faults) -> End {
     let none = AllowedTargets::default();
     let made = draft.create(endpoint.clone(), TenantId::default(), secret, &none, start);
     tables.put_endpoint(made.unwrap());
+    tables.put_rules(rules());
     let event = Event {
         id: EventId::generate(start, [7; 10]),
         tenant: TenantId::default(),
@@ -133,6 +135,16 @@ async fn run(script: &[u16], retry: &str, faults: Faults) -> End {
         noted: tables.noted().len(),
         counted: tables.counted(&TenantId::default()),
     }
+}
+
+/// What the tenant says of its event types: orders are tried twice.
+fn rules() -> Rules {
+    let draft = r#"{"events": ["order.*"], "retry": {"delays": ["0s", "20s"]}}"#;
+    let draft: RetryPolicyDraft = serde_json::from_str(draft).unwrap();
+    let policy = draft.check("orders").unwrap();
+    Rules::default()
+        .with_policy("orders".to_owned(), policy)
+        .unwrap()
 }
 
 const THREE: &str = r#"{"delays":["0s","5s","10m"]}"#;
@@ -222,6 +234,24 @@ async fn a_gone_endpoint_is_a_dead_letter_whatever_fails() {
         assert!(end.exhausted >= 1 || end.requests.len() == 1, "{reason:?}");
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_endpoint_without_a_policy_is_tried_as_the_type_says_whatever_fails() {
+    let clean = run(&[500], "null", Faults::none()).await;
+    assert_eq!((clean.record.attempts, clean.requests.len()), (2, 2));
+    let log = &clean.record.log;
+    let wait = log[1].at.since(log[0].at);
+    assert!((15..=26).contains(&wait.as_secs()), "{wait:?}");
+    for nth in 0..clean.calls {
+        for fault in [Fault::Before, Fault::After, Fault::Panic] {
+            let end = run(&[500], "null", Faults::at(nth, fault)).await;
+            assert_eq!(end.record.status_name(), "dead", "{fault:?} at {nth}");
+            assert_eq!(end.record.attempts, 2, "{fault:?} at {nth}: {end:?}");
+        }
+    }
+    let happy = run(&[200], "null", Faults::none()).await;
+    assert_eq!(happy.calls, 2 + COUNTS, "no policy is asked for");
 }
 
 #[tokio::test]

@@ -10,18 +10,19 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt};
+use hookpost_adapters::table::HoldingNote;
 use hookpost_domain::breaker::Health;
 use hookpost_domain::counters::Counters;
 use hookpost_domain::delivery::{DeadReason, Delivery, Status};
 use hookpost_domain::endpoint::{Endpoint, EndpointState};
 use hookpost_domain::ids::DELIVERY_SHARDS;
 use hookpost_domain::outcome::{self, Patience};
-use hookpost_domain::ports::{Error, HoldingNote, World};
+use hookpost_domain::ports::{Endpoints, Error, Rulebook, World};
 use hookpost_domain::retry::RetryPolicy;
 use hookpost_domain::{DeliveryId, Timestamp};
 
 use crate::settle::Change;
-use crate::{Queues, Sweeper, Swept, Tables, before};
+use crate::{Sweeper, Swept, before};
 
 /// Deliveries a second that go to an endpoint that is well again, unless it has a rate limit.
 const PACE: u32 = 20;
@@ -89,7 +90,7 @@ fn shard_of_the_minute(now: Timestamp) -> u8 {
     u8::try_from(now.as_secs() / 60 % u64::from(DELIVERY_SHARDS)).unwrap_or_default()
 }
 
-impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
+impl<W: World> Sweeper<W> {
     pub(crate) async fn sweep_held(
         &self,
         swept: &mut Swept,
@@ -213,10 +214,12 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
         swept: &mut Swept,
         stop_at: Timestamp,
     ) -> Result<(), Error> {
-        let policy = endpoint.retry.as_ref().unwrap_or(&self.config.retry);
         let patience = self.config.patience;
         let now = self.world.now();
-        let until = before(now, outcome::longest_wait(policy, patience));
+        let own = endpoint.retry.as_ref();
+        let longest = own.map(|policy| outcome::longest_wait(policy, patience));
+        let until = before(now, longest.unwrap_or(patience.max_age));
+        let mut rules = None;
         let mut given_up = 0;
         for shard in shards {
             let mut after = None;
@@ -228,9 +231,15 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
                 let ids: Vec<DeliveryId> =
                     page.found.into_iter().map(|waiting| waiting.id).collect();
                 let mut found = self.store.deliveries(&ids).await?;
+                found.retain(|delivery| delivery.tenant == note.tenant);
+                if own.is_none() && rules.is_none() && !found.is_empty() {
+                    rules = Some(self.store.rules(&note.tenant).await?);
+                }
+                let of_type = |delivery: &Delivery| rules.as_ref()?.retry_for(&delivery.event_type);
                 found.retain(|delivery| {
-                    delivery.tenant == note.tenant
-                        && has_expired(delivery, endpoint, policy, patience, now)
+                    let policy = own.or_else(|| of_type(delivery));
+                    let policy = policy.unwrap_or(&self.config.retry);
+                    has_expired(delivery, endpoint, policy, patience, now)
                 });
                 let mut burials = stream::iter(found)
                     .map(|delivery| self.give_up(delivery, endpoint, now))

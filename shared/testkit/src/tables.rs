@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use hookpost_domain::breaker::Health;
+use hookpost_domain::catalogue::Rules;
 use hookpost_domain::counters::{Counters, Key, Period, Scope};
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::event::Event;
 use hookpost_domain::ports::{
-    Counting, Deliveries, Endpoints, Error, Events, Holding, Meters, Write,
+    Counting, Deliveries, Endpoints, Error, Events, Holding, Meters, Rulebook, Write,
 };
 use hookpost_domain::quota::Meter;
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
@@ -25,6 +26,7 @@ struct State {
     meters: HashMap<String, Meter>,
     holding: Vec<EndpointId>,
     counts: HashMap<Key, Counters>,
+    rules: Rules,
 }
 
 /// All tables.
@@ -53,6 +55,11 @@ impl Tables {
     /// Puts an event in, as ingest would.
     pub fn put_event(&self, event: Event) {
         lock(&self.state).events.insert(event.id, event);
+    }
+
+    /// Says what holds for event types, as the API would.
+    pub fn put_rules(&self, rules: Rules) {
+        lock(&self.state).rules = rules;
     }
 
     /// The record of a delivery, past all faults.
@@ -132,6 +139,13 @@ impl Endpoints for Tables {
                 one.version
             })
         })
+    }
+}
+
+impl Rulebook for Tables {
+    async fn rules(&self, _tenant: &TenantId) -> Result<Rules, Error> {
+        self.faults
+            .call("GetItem settings", || lock(&self.state).rules.clone())
     }
 }
 
