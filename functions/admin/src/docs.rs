@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use crate::openapi;
 
+/// The head of a page, up to its title.
+const HEAD: &str = include_str!("docs/head.html");
 /// Nothing is loaded, framed or run; the style is in the page.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
@@ -17,10 +19,24 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 pub(crate) fn page() -> Reply {
     static PAGE: OnceLock<String> = OnceLock::new();
     let page = PAGE.get_or_init(|| render(&openapi::document()));
-    Reply::document("text/html; charset=utf-8", page.clone())
-        .with_header("content-security-policy", POLICY)
-        .with_header("cache-control", "public, max-age=300")
+    reply(page.clone()).with_header("cache-control", "public, max-age=300")
 }
+
+/// A page as it is answered.
+pub(crate) fn reply(page: String) -> Reply {
+    Reply::document("text/html; charset=utf-8", page).with_header("content-security-policy", POLICY)
+}
+
+/// The beginning of a page with this title.
+pub(crate) fn begin(title: &str) -> String {
+    let title = escape(title);
+    format!("{HEAD}<title>{title}</title>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n")
+}
+
+const INTRODUCTION: &str = "<p>Send a key as <code>Authorization: Bearer &lt;key&gt;</code>. Errors \
+    are problem details with a stable <code>type</code> and the field that is wrong. Lists come in \
+    pages: pass a page's <code>next</code> as <code>after</code>. Fields marked * are always \
+    there.</p>";
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -41,7 +57,8 @@ fn render(document: &Value) -> String {
             }
         }
     }
-    let mut page = String::from(include_str!("docs/head.html"));
+    let mut page = begin("Hookpost API");
+    page.push_str(INTRODUCTION);
     page.push_str("<nav>");
     for (tag, _) in &groups {
         let _ = write!(page, "<a href=\"#{}\">{}</a>", anchor(tag), escape(tag));
@@ -73,7 +90,7 @@ fn render_operation(document: &Value, method: &str, path: &str, operation: &Valu
             let place = parameter["in"].as_str().unwrap_or_default();
             let name = escape(parameter["name"].as_str().unwrap_or_default());
             let about = inline(parameter["description"].as_str().unwrap_or_default());
-            let kind = kind(document, &parameter["schema"]);
+            let kind = kind(document, &parameter["schema"], 0);
             let _ = write!(
                 shown,
                 "<tr><td><code>{name}</code></td><td>{place}, {kind}</td><td>{about}</td></tr>"
@@ -107,7 +124,7 @@ fn render_operation(document: &Value, method: &str, path: &str, operation: &Valu
 const MAX_DEPTH: u32 = 3;
 
 /// The fields of an object, or of the items of a list of objects.
-fn fields(document: &Value, schema: &Value, depth: u32) -> String {
+pub(crate) fn fields(document: &Value, schema: &Value, depth: u32) -> String {
     let schema = resolved(document, schema);
     let schema = match schema.get("items") {
         Some(items) => resolved(document, items),
@@ -133,7 +150,7 @@ fn fields(document: &Value, schema: &Value, depth: u32) -> String {
             table,
             "<tr><td><code>{}</code>{star}</td><td>{}</td><td>{}{inner}</td></tr>",
             escape(name),
-            kind(document, property),
+            kind(document, property, 0),
             inline(about.unwrap_or_default()),
         );
     }
@@ -159,7 +176,8 @@ fn inner<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     resolved(document, choices.next().unwrap_or(schema))
 }
 
-fn kind(document: &Value, schema: &Value) -> String {
+/// A schema's type in words. A list may hold lists, and be told to hold itself.
+fn kind(document: &Value, schema: &Value, depth: u32) -> String {
     let schema = inner(document, schema);
     let named = match &schema["type"] {
         Value::String(one) => one.clone(),
@@ -171,8 +189,8 @@ fn kind(document: &Value, schema: &Value) -> String {
             .join(" or "),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => String::new(),
     };
-    if named == "array" {
-        let items = kind(document, &schema["items"]);
+    if named == "array" && depth < MAX_DEPTH {
+        let items = kind(document, &schema["items"], depth + 1);
         return format!("list of {items}");
     }
     let format = schema["format"]
@@ -181,12 +199,12 @@ fn kind(document: &Value, schema: &Value) -> String {
     escape(format.map_or(named.as_str(), |_| "time"))
 }
 
-fn anchor(tag: &str) -> String {
+pub(crate) fn anchor(tag: &str) -> String {
     tag.replace(|c: char| !c.is_ascii_alphanumeric(), "-")
 }
 
 /// Text between tags, with what stands between backticks as code.
-fn inline(text: &str) -> String {
+pub(crate) fn inline(text: &str) -> String {
     let mut shown = String::new();
     for (nth, part) in text.split('`').enumerate() {
         let part = escape(part);

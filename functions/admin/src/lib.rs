@@ -1,6 +1,7 @@
 //! The management API over HTTP. What may be seen and changed is decided in `hookpost-management`;
 //! here calls are told apart, let in, and answered.
 
+mod catalogue;
 mod docs;
 mod openapi;
 mod routes;
@@ -190,6 +191,7 @@ impl<W: World> Admin<W> {
             }
             Op::Operate(what) => self.operate(what, admitted).await?,
             Op::Event(what) => self.event(what, admitted).await?,
+            Op::Catalogue(what) => self.catalogue(what, admitted).await?,
             Op::GetDelivery => Reply::json(200, &services.get_delivery(caller, id).await?),
             Op::ListDeliveries => {
                 let listed = services.list_deliveries(caller, call.query_as()?).await?;

@@ -2,6 +2,7 @@
 //! and written: <https://spec.openapis.org/oas/v3.1.1>.
 
 mod access;
+mod catalogue;
 mod describe;
 mod elsewhere;
 

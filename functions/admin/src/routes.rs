@@ -38,6 +38,7 @@ pub(crate) enum Op {
     /// Something is done to an endpoint without changing what it is like.
     Operate(Operate),
     Event(Event),
+    Catalogue(Catalogue),
     GetDelivery,
     ListDeliveries,
     ExportDeliveries,
@@ -96,6 +97,25 @@ pub(crate) enum Event {
     Get,
     Cancel,
     Delete,
+}
+
+/// What is told of event types, and what holds for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Catalogue {
+    ListTypes,
+    CreateType,
+    ImportTypes,
+    GetType,
+    PutType,
+    DeleteType,
+    ListPolicies,
+    GetPolicy,
+    PutPolicy,
+    DeletePolicy,
+    GetSettings,
+    ChangeSettings,
+    Page,
+    PublicPage,
 }
 
 /// What is done with what lets callers in.
@@ -172,6 +192,22 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/endpoints/{id}/breaker/open", MANAGE, Op::Operate(Operate::OpenBreaker)),
     route("POST", "/endpoints/{id}/breaker/close", MANAGE, Op::Operate(Operate::CloseBreaker)),
 
+    route("GET", "/event-types", READ, Op::Catalogue(Catalogue::ListTypes)),
+    route("POST", "/event-types", MANAGE, Op::Catalogue(Catalogue::CreateType)),
+    route("PATCH", "/event-types", MANAGE, Op::Catalogue(Catalogue::ImportTypes)),
+    route("GET", "/event-types/{name}", READ, Op::Catalogue(Catalogue::GetType)),
+    route("PUT", "/event-types/{name}", MANAGE, Op::Catalogue(Catalogue::PutType)),
+    route("DELETE", "/event-types/{name}", MANAGE, Op::Catalogue(Catalogue::DeleteType)),
+    route("GET", "/retry-policies", READ, Op::Catalogue(Catalogue::ListPolicies)),
+    route("GET", "/retry-policies/{policy}", READ, Op::Catalogue(Catalogue::GetPolicy)),
+    route("PUT", "/retry-policies/{policy}", MANAGE, Op::Catalogue(Catalogue::PutPolicy)),
+    route("DELETE", "/retry-policies/{policy}", MANAGE, Op::Catalogue(Catalogue::DeletePolicy)),
+    route("GET", "/settings", READ, Op::Catalogue(Catalogue::GetSettings)),
+    route("PATCH", "/settings", MANAGE, Op::Catalogue(Catalogue::ChangeSettings)),
+    route("GET", "/catalogue", READ, Op::Catalogue(Catalogue::Page)),
+    // Only of a tenant that has said so.
+    route("GET", "/catalogue/{tenant}", Access::Open, Op::Catalogue(Catalogue::PublicPage)),
+
     route("GET", "/deliveries", READ, Op::ListDeliveries),
     route("GET", "/deliveries/export", READ, Op::ExportDeliveries),
     route("GET", "/deliveries/{id}", READ, Op::GetDelivery),
@@ -211,7 +247,7 @@ pub(crate) const ROUTES: &[Route] = &[
 ];
 
 /// The first segments of the paths that are at the root as well as below `/api/v1`.
-pub(crate) const ROOT: &[&str] = &["health", "openapi.json", "docs", "metrics"];
+pub(crate) const ROOT: &[&str] = &["health", "openapi.json", "docs", "metrics", "catalogue"];
 
 /// The names that the documents this product was wished for in have for our paths: what begins
 /// like the left side is read as if it began like the right one. The first that fits counts.
@@ -271,12 +307,17 @@ pub(crate) fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
     Found::OtherMethods(methods.join(", "))
 }
 
-/// The parts that a template leaves open, if it fits.
+/// The parts that a template leaves open, if it fits. An event type's name may have slashes in it,
+/// and API Gateway tells them as they are: it is all that follows, and its first part is told.
 fn fit<'a>(template: &str, segments: &[&'a str]) -> Option<Vec<&'a str>> {
     let mut open = Vec::new();
     let mut wanted = template.split('/').filter(|part| !part.is_empty());
     for segment in segments {
         let part = wanted.next()?;
+        if part == "{name}" {
+            open.push(*segment);
+            return Some(open);
+        }
         if part.starts_with('{') {
             open.push(*segment);
         } else if part != *segment {

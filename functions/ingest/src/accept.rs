@@ -6,17 +6,18 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
+use hookpost_adapters::table::{Claim, IdempotencyKey};
 use hookpost_adapters::world::random_bytes;
 use hookpost_domain::carrier::{Carrier, FanOut, VERSION};
 use hookpost_domain::counters::Counters;
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::event::{CheckedDraft, Event, Payload};
 use hookpost_domain::matching::EventType;
-use hookpost_domain::ports::{Claim, DeliveryQueue, Error, IdempotencyKey, Outgoing, World};
+use hookpost_domain::ports::{DeliveryQueue, Error, Events, Outgoing, World};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 use serde::Serialize;
 
-use crate::{Acceptor, Tables};
+use crate::Ingest;
 
 /// Events that match more endpoints than this are fanned out in the background, this many a
 /// message.
@@ -63,7 +64,7 @@ impl Request {
 
 /// The answer for an event that was accepted.
 #[derive(Debug, Serialize)]
-pub struct Accepted {
+pub(crate) struct Accepted {
     id: EventId,
     event_type: EventType,
     tenant: TenantId,
@@ -86,11 +87,6 @@ struct AcceptedDelivery {
 }
 
 impl Accepted {
-    /// The event's id.
-    pub const fn id(&self) -> EventId {
-        self.id
-    }
-
     fn of(event: &Event, duplicate: bool) -> Self {
         let delivery = |endpoint: &EndpointId| AcceptedDelivery {
             id: DeliveryId {
@@ -143,7 +139,7 @@ enum Task {
     },
 }
 
-impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
+impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
     /// Accepts events: each is answered for itself; an error means that nothing was promised for
     /// any.
     pub(crate) async fn accept(
@@ -237,14 +233,25 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
         let now = self.world.now();
         let mut id = EventId::generate(now, random_bytes());
         let mut repeated = None;
+        let known = self.directory.tenant(&self.store, &tenant, now).await?;
+        let payload = Payload::new(&draft.payload);
+        let refusal = self
+            .schemas
+            .refusal(&self.store, &tenant, &known.rules, &draft, &payload);
+        // Before a key is taken: whoever mends the event may use it again.
+        if let Some(problem) = refusal.await?
+            && !self.was_taken(&tenant, key.as_deref(), &draft).await?
+        {
+            return Ok(Task::Refused(problem));
+        }
         if let Some(key) = &key {
             let fingerprint = draft.fingerprint();
-            if let Claim::Known(known) = self
+            if let Claim::Known(used) = self
                 .store
                 .claim(&tenant, key, id, &fingerprint, now)
                 .await?
             {
-                if known.fingerprint != fingerprint {
+                if used.fingerprint != fingerprint {
                     let field = if key.starts_with("id:") {
                         "id"
                     } else {
@@ -256,13 +263,13 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
                     )));
                 }
                 // Nobody else finishes what this very call is about to send.
-                let known = if twin {
-                    known
+                let used = if twin {
+                    used
                 } else {
-                    self.settled(&tenant, key, known).await?
+                    self.settled(&tenant, key, used).await?
                 };
-                if let Some(event) = self.store.event(&tenant, known.event).await? {
-                    return Ok(if known.sent {
+                if let Some(event) = self.store.event(&tenant, used.event).await? {
+                    return Ok(if used.sent {
                         Task::Done(event)
                     } else {
                         Task::Send {
@@ -273,8 +280,8 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
                         }
                     });
                 }
-                let old = known.event;
-                if known.sent || now.since(old.time()) <= GIVEN_UP {
+                let old = used.event;
+                if used.sent || now.since(old.time()) <= GIVEN_UP {
                     // Whoever stores it, now or in a moment, stores the same event.
                     repeated = Some(old);
                 } else {
@@ -284,8 +291,7 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
                 }
             }
         }
-        let known = self.directory.endpoints(&self.store, &tenant, now).await?;
-        let endpoints = wanting(&known, &draft);
+        let endpoints = wanting(&known.endpoints, &draft.event_type, &payload);
         let event = Event {
             id: repeated.unwrap_or(id),
             tenant,
@@ -303,6 +309,20 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
         })
     }
 
+    /// Whether the same event has been accepted under its key before the rules changed.
+    async fn was_taken(
+        &self,
+        tenant: &TenantId,
+        key: Option<&str>,
+        draft: &CheckedDraft,
+    ) -> Result<bool, Error> {
+        let Some(key) = key else {
+            return Ok(false);
+        };
+        let used = self.store.claimed(tenant, key).await?;
+        Ok(used.is_some_and(|used| used.fingerprint == draft.fingerprint()))
+    }
+
     async fn messages(
         &self,
         event: &Event,
@@ -311,15 +331,19 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
     ) -> Result<Vec<(Outgoing, Duration)>, Error> {
         let known = self
             .directory
-            .endpoints(&self.store, &event.tenant, now)
+            .tenant(&self.store, &event.tenant, now)
             .await?;
-        let known: HashMap<&EndpointId, &Endpoint> = known
+        let of_type = known.rules.retry_for(&event.event_type);
+        let endpoints: HashMap<&EndpointId, &Endpoint> = known
+            .endpoints
             .iter()
             .map(|endpoint| (&endpoint.id, endpoint))
             .collect();
         let delay = |id: &EndpointId| {
-            let policy = known.get(id).and_then(|endpoint| endpoint.retry.as_ref());
-            policy
+            let own = endpoints
+                .get(id)
+                .and_then(|endpoint| endpoint.retry.as_ref());
+            own.or(of_type)
                 .unwrap_or(&self.config.retry)
                 .first_delay(self.world.roll())
         };
@@ -336,11 +360,10 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
 }
 
 /// The endpoints that want an event.
-fn wanting(known: &[Endpoint], draft: &CheckedDraft) -> Vec<EndpointId> {
-    let payload = Payload::new(&draft.payload);
+fn wanting(known: &[Endpoint], event_type: &EventType, payload: &Payload<'_>) -> Vec<EndpointId> {
     known
         .iter()
-        .filter(|endpoint| endpoint.wants(&draft.event_type, &payload))
+        .filter(|endpoint| endpoint.wants(event_type, payload))
         .map(|endpoint| endpoint.id.clone())
         .collect()
 }

@@ -1,11 +1,14 @@
-//! Which endpoints a tenant has, as this process knows it: at most a second old.
+//! Which endpoints a tenant has, and what holds for its event types, as this process knows it: at
+//! most a second old.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hookpost_adapters::table::{Store, Versions};
+use hookpost_domain::catalogue::Rules;
 use hookpost_domain::endpoint::Endpoint;
-use hookpost_domain::ports::{EndpointList, Error};
+use hookpost_domain::ports::{Error, Rulebook as _};
 use hookpost_domain::{TenantId, Timestamp};
 
 /// How long what is known is not asked about.
@@ -25,41 +28,55 @@ struct Tenant {
     known: tokio::sync::Mutex<Option<Known>>,
 }
 
+/// What is known of a tenant.
 #[derive(Debug, Clone)]
-struct Known {
-    version: u64,
+pub(crate) struct Known {
+    versions: Versions,
     asked_at: Timestamp,
-    endpoints: Arc<Vec<Endpoint>>,
+    /// Its endpoints.
+    pub(crate) endpoints: Arc<Vec<Endpoint>>,
+    /// What holds for its event types.
+    pub(crate) rules: Arc<Rules>,
 }
 
 impl Directory {
-    /// The tenant's endpoints. Once a second one small read asks whether they have changed; only
-    /// then are they read again.
-    pub(crate) async fn endpoints(
+    /// The tenant's endpoints and rules. Once a second one small read asks whether they have
+    /// changed; only then are they read again.
+    pub(crate) async fn tenant(
         &self,
-        store: &impl EndpointList,
+        store: &Store,
         tenant: &TenantId,
         now: Timestamp,
-    ) -> Result<Arc<Vec<Endpoint>>, Error> {
+    ) -> Result<Known, Error> {
         let entry = self.entry(tenant);
         let mut known = entry.known.lock().await;
         let fresh = |known: &&Known| now.since(known.asked_at) < FRESH_FOR;
         if let Some(known) = known.as_ref().filter(fresh) {
-            return Ok(Arc::clone(&known.endpoints));
+            return Ok(known.clone());
         }
-        // The version before the endpoints: a change in between is noticed next time.
-        let version = store.endpoints_version(tenant).await?;
-        let unchanged = known.take().filter(|known| known.version == version);
-        let endpoints = match unchanged {
-            Some(unchanged) => unchanged.endpoints,
-            None => Arc::new(store.endpoints(tenant).await?),
+        // The versions before what they are of: a change in between is noticed next time.
+        let versions = store.versions(tenant).await?;
+        let before = known.take();
+        let endpoints = match &before {
+            Some(known) if known.versions.endpoints == versions.endpoints => {
+                Arc::clone(&known.endpoints)
+            }
+            Some(_) | None => Arc::new(store.endpoints(tenant).await?),
         };
-        *known = Some(Known {
-            version,
-            asked_at: now,
-            endpoints: Arc::clone(&endpoints),
-        });
-        Ok(endpoints)
+        let rules = match &before {
+            Some(known) if known.versions.rules == versions.rules => Arc::clone(&known.rules),
+            // Whoever has never told of anything has none to read.
+            Some(_) | None if versions.rules == 0 => Arc::default(),
+            Some(_) | None => Arc::new(store.rules(tenant).await?),
+        };
+        Ok(known
+            .insert(Known {
+                versions,
+                asked_at: now,
+                endpoints,
+                rules,
+            })
+            .clone())
     }
 
     fn entry(&self, tenant: &TenantId) -> Arc<Tenant> {

@@ -393,6 +393,19 @@ impl Problem {
         problem
     }
 
+    /// 422: fields that break their rules; `None` if there are none.
+    pub fn invalid_all(faults: &[Invalid]) -> Option<Self> {
+        let (first, others) = faults.split_first()?;
+        let mut problem = Self::invalid(first);
+        problem
+            .errors
+            .extend(others.iter().map(|invalid| FieldError {
+                field: invalid.field.clone().into_owned(),
+                rule: invalid.rule.clone().into_owned(),
+            }));
+        Some(problem)
+    }
+
     /// 503: AWS did not do its part; nothing was promised. Logged here, as nobody else knows why.
     pub fn unavailable(error: &(dyn std::error::Error + 'static)) -> Self {
         let causes = std::iter::successors(Some(error), |error| error.source());

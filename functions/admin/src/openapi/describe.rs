@@ -16,7 +16,7 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-use super::{access, elsewhere};
+use super::{access, catalogue, elsewhere};
 use crate::routes::{Elsewhere, Event, Key, Op, Operate, Statistics};
 
 /// What an answer holds: its media type and shape.
@@ -286,6 +286,7 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
         .json::<PreviewView>(200, shapes),
         Op::Operate(what) => operate(what, shapes),
         Op::Event(what) => event(what, shapes),
+        Op::Catalogue(what) => catalogue::describe(what, shapes),
         Op::GetDelivery => call("getDelivery", "deliveries", "A delivery with every attempt")
             .json::<DeliveryView>(200, shapes),
         Op::ListDeliveries => call(

@@ -1,5 +1,6 @@
 //! The `endpoints` table: `tenant` / `endpoint_id` for the configuration, `endpoint_id#health` for
-//! the breaker beside it, and `#version` for the tenant's counts: of changes, and of endpoints.
+//! the breaker beside it, and `#version` for the tenant's counts: of changes of its
+//! endpoints and of the rules for its event types, and of endpoints.
 //!
 //! The configuration is stored without its secrets; they are in `sealed`, encrypted under the data
 //! key that `data_key` names, for this endpoint and no other.
@@ -23,7 +24,16 @@ use super::{Store, damaged, failed};
 use crate::RealWorld;
 use crate::vault::Sealed;
 
-const VERSION_KEY: &str = "#version";
+pub(super) const VERSION_KEY: &str = "#version";
+
+/// How often the things of a tenant have been changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Versions {
+    /// Its endpoints.
+    pub endpoints: u64,
+    /// The rules for its event types.
+    pub rules: u64,
+}
 
 /// What came of making an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +117,7 @@ fn health(item: &Item) -> Result<Health, Error> {
     read().map_err(|what| damaged("endpoints", item.maybe_text("sk").unwrap_or("?"), what))
 }
 
-fn key(tenant: &TenantId, sk: &str) -> HashMap<String, AttributeValue> {
+pub(super) fn key(tenant: &TenantId, sk: &str) -> HashMap<String, AttributeValue> {
     HashMap::from([
         ("pk".to_owned(), s(tenant.as_str())),
         ("sk".to_owned(), s(sk)),
@@ -325,6 +335,19 @@ impl Store {
         }
     }
 
+    /// An endpoint's configuration as of now, without its secrets.
+    ///
+    /// # Errors
+    /// The read failed.
+    pub async fn endpoint_config(
+        &self,
+        tenant: &TenantId,
+        id: &EndpointId,
+    ) -> Result<Option<Endpoint>, Error> {
+        let item = self.endpoint_item(tenant, id).await?;
+        item.as_ref().map(endpoint).transpose()
+    }
+
     async fn endpoint_item(
         &self,
         tenant: &TenantId,
@@ -340,6 +363,37 @@ impl Store {
             .await
             .map_err(failed("GetItem endpoints"))?;
         Ok(answer.item)
+    }
+
+    /// All endpoints of a tenant, oldest first, without their secrets.
+    ///
+    /// # Errors
+    /// A read failed.
+    pub async fn endpoints(&self, tenant: &TenantId) -> Result<Vec<Endpoint>, Error> {
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .db
+                .query()
+                .table_name(&self.tables.endpoints)
+                .key_condition_expression("pk = :tenant")
+                .expression_attribute_values(":tenant", s(tenant.as_str()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(failed("Query endpoints"))?;
+            for item in answer.items() {
+                if item.contains_key("config") {
+                    found.push(endpoint(item)?);
+                }
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     /// All endpoints of a tenant with their healths, in no order.
@@ -382,6 +436,27 @@ impl Store {
             (endpoint, health.unwrap_or_default())
         };
         Ok(found.into_iter().map(with_health).collect())
+    }
+
+    /// How often the tenant's endpoints, and the rules for its event types, have been changed.
+    ///
+    /// # Errors
+    /// The read failed.
+    pub async fn versions(&self, tenant: &TenantId) -> Result<Versions, Error> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.tables.endpoints)
+            .set_key(Some(key(tenant, VERSION_KEY)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem endpoints"))?;
+        let number = |name| answer.item.as_ref()?.maybe_number(name);
+        Ok(Versions {
+            endpoints: number("n").unwrap_or_default(),
+            rules: number("rules_version").unwrap_or_default(),
+        })
     }
 
     /// Deletes an endpoint, if it is there. Its health goes by itself: nothing reads it any more.
@@ -436,108 +511,58 @@ impl Store {
             call: "count a change",
             source: error.into(),
         })?;
+        let count = TransactWriteItem::builder().update(count).build();
+        let call = "TransactWriteItems endpoints";
+        let refused = self.transact(vec![write, count], call).await?;
+        Ok(match refused.as_slice() {
+            [] => Changed::Done,
+            [true, ..] => Changed::Refused,
+            [false, ..] => Changed::Full,
+        })
+    }
+
+    /// Writes all or nothing: which of the writes' conditions did not hold, or none if it is done.
+    pub(super) async fn transact(
+        &self,
+        writes: Vec<TransactWriteItem>,
+        call: &'static str,
+    ) -> Result<Vec<bool>, Error> {
         for pause_ms in [0u64, 10, 30, 90, 200] {
             // Other changes of the same tenant count at the same item.
             let jitter = fastrand::u64(0..=pause_ms);
             tokio::time::sleep(Duration::from_millis(pause_ms + jitter)).await;
-            let counted = TransactWriteItem::builder().update(count.clone()).build();
             let answer = self
                 .db
                 .transact_write_items()
-                .transact_items(write.clone())
-                .transact_items(counted)
+                .set_transact_items(Some(writes.clone()))
                 .send()
                 .await;
             let Err(error) = answer else {
-                return Ok(Changed::Done);
+                return Ok(Vec::new());
             };
-            let [write, count] = reasons(&error);
-            if write == Some(FAILED) {
-                return Ok(Changed::Refused);
+            let refused: Vec<bool> = codes(&error).map(|code| code == Some(FAILED)).collect();
+            if refused.contains(&true) {
+                return Ok(refused);
             }
-            if count == Some(FAILED) {
-                return Ok(Changed::Full);
-            }
-            if ![write, count].contains(&Some(CONFLICT)) {
-                return Err(failed("TransactWriteItems endpoints")(error));
+            if !codes(&error).any(|code| code == Some(CONFLICT)) {
+                return Err(failed(call)(error));
             }
         }
-        let source = "too many changes of this tenant's endpoints at once".into();
-        Err(Error {
-            call: "TransactWriteItems endpoints",
-            source,
-        })
-    }
-}
-
-impl ports::EndpointList for Store {
-    async fn endpoints_version(&self, tenant: &TenantId) -> Result<u64, Error> {
-        let answer = self
-            .db
-            .get_item()
-            .table_name(&self.tables.endpoints)
-            .set_key(Some(key(tenant, VERSION_KEY)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed("GetItem endpoints"))?;
-        Ok(answer
-            .item
-            .and_then(|item| item.maybe_number("n"))
-            .unwrap_or_default())
-    }
-
-    async fn endpoints(&self, tenant: &TenantId) -> Result<Vec<Endpoint>, Error> {
-        let mut found = Vec::new();
-        let mut start = None;
-        loop {
-            let answer = self
-                .db
-                .query()
-                .table_name(&self.tables.endpoints)
-                .key_condition_expression("pk = :tenant")
-                .expression_attribute_values(":tenant", s(tenant.as_str()))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(failed("Query endpoints"))?;
-            for item in answer.items() {
-                if item.contains_key("config") {
-                    found.push(endpoint(item)?);
-                }
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                return Ok(found);
-            }
-        }
-    }
-
-    async fn endpoint_config(
-        &self,
-        tenant: &TenantId,
-        id: &EndpointId,
-    ) -> Result<Option<Endpoint>, Error> {
-        let item = self.endpoint_item(tenant, id).await?;
-        item.as_ref().map(endpoint).transpose()
+        let source = "too many changes of this tenant's at once".into();
+        Err(Error { call, source })
     }
 }
 
 const FAILED: &str = "ConditionalCheckFailed";
 const CONFLICT: &str = "TransactionConflict";
 
-/// Why each of two writes cancelled its transaction, if it did.
-fn reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> [Option<&str>; 2] {
+/// Why each of the writes cancelled its transaction, if it did.
+fn codes<R>(error: &SdkError<TransactWriteItemsError, R>) -> impl Iterator<Item = Option<&str>> {
     let reasons = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
             cancelled.cancellation_reasons()
         }
         Some(_) | None => &[],
     };
-    let code = |place| -> Option<&str> {
-        let reason: &CancellationReason = reasons.get(place)?;
-        reason.code()
-    };
-    [code(0), code(1)]
+    reasons.iter().map(CancellationReason::code)
 }

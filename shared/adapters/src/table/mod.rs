@@ -6,6 +6,7 @@
 
 mod api_keys;
 mod audit;
+mod catalogue;
 mod counters;
 mod deliveries;
 mod endpoints;
@@ -26,11 +27,17 @@ use hookpost_domain::ports::Error;
 use tokio::sync::OnceCell;
 
 pub use audit::AuditPage;
+pub use catalogue::TypeChange;
 pub use counters::{Breakdown, Part, Resolution};
-pub use endpoints::Creation;
+pub use deliveries::{DeliveryPage, RecordPage, WaitingPage, WaitingRef};
+pub use endpoints::{Creation, Versions};
+pub use events::{Bucket, EventOutline, OutlinePage, hour_of};
 pub use item::Item;
 pub(crate) use item::{Read, n, s};
-pub use jobs::JobPage;
+pub use jobs::{Job, JobPage};
+pub use keys::{Claim, IdempotencyKey};
+pub use settings::HoldingNote;
+pub use walk::EventWalk;
 
 use crate::config::{Config, Tables};
 use crate::vault::{Kms, Shelf, Vault};

@@ -3,6 +3,7 @@
 mod delivery;
 mod endpoint;
 mod event;
+mod event_type;
 mod matching;
 mod statistics;
 
@@ -12,6 +13,7 @@ pub use endpoint::{
     TestView, unmask_headers,
 };
 pub use event::{CancelledView, DeliverySummary, EventStatusView, EventSummary, EventView};
+pub use event_type::{EventTypeView, ImportView, RetryPolicyView, SettingsView};
 pub use matching::{EndpointMatch, FilterMatch, MatchView, PreviewView, UnmetView};
 pub use statistics::{
     CountsView, CriteriaView, CriterionView, EndpointStatsView, GroupView, GroupsView, LatencyView,
