@@ -6,18 +6,17 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
-use hookpost_adapters::table::{Claim, IdempotencyKey};
 use hookpost_adapters::world::random_bytes;
 use hookpost_domain::carrier::{Carrier, FanOut, VERSION};
 use hookpost_domain::counters::Counters;
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::event::{CheckedDraft, Event, Payload};
 use hookpost_domain::matching::EventType;
-use hookpost_domain::ports::{DeliveryQueue, Error, Events, Outgoing, World};
+use hookpost_domain::ports::{Claim, DeliveryQueue, Error, IdempotencyKey, Outgoing, World};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 use serde::Serialize;
 
-use crate::Ingest;
+use crate::{Acceptor, Tables};
 
 /// Events that match more endpoints than this are fanned out in the background, this many a
 /// message.
@@ -64,7 +63,7 @@ impl Request {
 
 /// The answer for an event that was accepted.
 #[derive(Debug, Serialize)]
-pub(crate) struct Accepted {
+pub struct Accepted {
     id: EventId,
     event_type: EventType,
     tenant: TenantId,
@@ -87,6 +86,11 @@ struct AcceptedDelivery {
 }
 
 impl Accepted {
+    /// The event's id.
+    pub const fn id(&self) -> EventId {
+        self.id
+    }
+
     fn of(event: &Event, duplicate: bool) -> Self {
         let delivery = |endpoint: &EndpointId| AcceptedDelivery {
             id: DeliveryId {
@@ -139,7 +143,7 @@ enum Task {
     },
 }
 
-impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
+impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
     /// Accepts events: each is answered for itself; an error means that nothing was promised for
     /// any.
     pub(crate) async fn accept(

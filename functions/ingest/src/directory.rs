@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hookpost_adapters::table::{Store, Versions};
 use hookpost_domain::catalogue::Rules;
 use hookpost_domain::endpoint::Endpoint;
-use hookpost_domain::ports::{Error, Rulebook as _};
+use hookpost_domain::ports::{EndpointList, Error, Rulebook, Versions};
 use hookpost_domain::{TenantId, Timestamp};
 
 /// How long what is known is not asked about.
@@ -44,7 +43,7 @@ impl Directory {
     /// changed; only then are they read again.
     pub(crate) async fn tenant(
         &self,
-        store: &Store,
+        store: &(impl EndpointList + Rulebook),
         tenant: &TenantId,
         now: Timestamp,
     ) -> Result<Known, Error> {

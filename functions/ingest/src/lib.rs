@@ -5,6 +5,7 @@
 //! call began, and never begins it twice.
 
 mod accept;
+mod batch;
 mod directory;
 mod draft;
 mod strict;
@@ -16,62 +17,39 @@ use hookpost_adapters::auth::{Caller, Door, Needs};
 use hookpost_adapters::counting::Tally;
 use hookpost_adapters::table::Store;
 use hookpost_domain::access::Scope;
-use hookpost_domain::event::{MAX_BATCH, MAX_BATCH_BYTES};
-use hookpost_domain::ports::{DeliveryQueue, World};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use hookpost_domain::ports::{
+    Counting, DeliveryQueue, EndpointList, EventIntake, EventTypes, IdempotencyKeys, World,
+};
 
-use accept::{Accepted, Request};
+pub use accept::Accepted;
+pub use batch::BatchAnswer;
+
+use accept::Request;
 use directory::Directory;
 use strict::Schemas;
 
 /// The largest body of a single event: its payload, escapes and all, and the rest.
 const MAX_EVENT_BYTES: usize = 1024 * 1024;
 
-/// The function, over the tables, the delivery queue `Q`, and clock and dice `W`.
+/// All tables that accepting needs.
+pub trait Tables: EventIntake + IdempotencyKeys + EndpointList + EventTypes + Counting {}
+impl<T: EventIntake + IdempotencyKeys + EndpointList + EventTypes + Counting> Tables for T {}
+
+/// Accepts events, over tables `S`, the delivery queue `Q`, and clock and dice `W`.
 #[derive(Debug)]
-pub struct Ingest<Q, W> {
-    store: Store,
+pub struct Acceptor<S, Q, W> {
+    store: S,
     queues: Q,
     world: W,
     config: Config,
     directory: Directory,
     schemas: Schemas,
     tally: Tally,
-    door: Door,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Batch {
-    events: Vec<Box<RawValue>>,
-}
-
-#[derive(Serialize)]
-struct BatchAnswer {
-    accepted: usize,
-    rejected: usize,
-    results: Vec<BatchResult>,
-}
-
-#[derive(Serialize)]
-struct BatchResult {
-    index: usize,
-    status: u16,
-    #[serde(flatten)]
-    outcome: BatchOutcome,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum BatchOutcome {
-    Accepted(Accepted),
-    Rejected { problem: Problem },
-}
-
-impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
-    /// A function that knows no endpoints yet.
-    pub fn new(store: Store, queues: Q, world: W, config: Config, door: Door) -> Self {
+impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
+    /// One that knows no endpoints yet.
+    pub fn new(store: S, queues: Q, world: W, config: Config) -> Self {
         Self {
             store,
             queues,
@@ -80,6 +58,47 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
             directory: Directory::default(),
             schemas: Schemas::default(),
             tally: Tally::default(),
+        }
+    }
+
+    /// Accepts one event; `key` is the call's idempotency key.
+    ///
+    /// # Errors
+    /// Nothing was promised.
+    pub async fn post_event(
+        &self,
+        body: &[u8],
+        key: Option<String>,
+        caller: &Caller,
+    ) -> Result<Accepted, Problem> {
+        if body.len() > MAX_EVENT_BYTES {
+            return Err(Problem::too_large("body", "must be at most 1 MiB"));
+        }
+        let request = Request::new(draft::read(body, self.world.now())?, key, caller)?;
+        let mut answers = self.accept(vec![request]).await?;
+        answers
+            .pop()
+            .unwrap_or_else(|| Err(Problem::bad_request("there is no event")))
+    }
+
+    /// Writes what was counted: the process is about to end.
+    pub async fn flush_last_counts(&self) {
+        self.tally.flush_last(&self.store).await;
+    }
+}
+
+/// The function: who may publish, and what.
+#[derive(Debug)]
+pub struct Ingest<Q, W> {
+    acceptor: Acceptor<Store, Q, W>,
+    door: Door,
+}
+
+impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
+    /// A function that knows no endpoints yet.
+    pub fn new(store: Store, queues: Q, world: W, config: Config, door: Door) -> Self {
+        Self {
+            acceptor: Acceptor::new(store, queues, world, config),
             door,
         }
     }
@@ -102,7 +121,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
 
     /// Writes what was counted: the process is about to end.
     pub async fn flush_last_counts(&self) {
-        self.tally.flush_last(&self.store).await;
+        self.acceptor.flush_last_counts().await;
     }
 
     /// Events that are accepted are not in the audit log: they are kept themselves. Those that are
@@ -113,7 +132,13 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
             scope: Some(Scope::Publish),
             audited: false,
         };
-        let (store, config, now) = (&self.store, &self.config, self.world.now());
+        let Acceptor {
+            store,
+            world,
+            config,
+            ..
+        } = &self.acceptor;
+        let now = world.now();
         let pass = self.door.pass(call, needs, store, config, now).await?;
         let outcome = if action.ends_with("/batch") {
             let (outcome, refused) = self.post_batch(call, &pass.caller).await;
@@ -131,24 +156,19 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
     }
 
     async fn post_event(&self, call: &Call, caller: &Caller) -> Result<Reply, Problem> {
-        if call.body.len() > MAX_EVENT_BYTES {
-            return Err(Problem::too_large("body", "must be at most 1 MiB"));
-        }
-        let draft = draft::read(&call.body, self.world.now())?;
         let key = draft::header_key(call)?;
-        let request = Request::new(draft, key, caller)?;
-        let mut answers = self.accept(vec![request]).await?;
-        match answers.pop() {
-            Some(Ok(accepted)) => Ok(Reply::json(202, &accepted)),
-            Some(Err(problem)) => Err(problem),
-            None => Err(Problem::bad_request("there is no event")),
-        }
+        let accepted = self.acceptor.post_event(&call.body, key, caller).await?;
+        Ok(Reply::json(202, &accepted))
     }
 
     /// Accepts a batch, and tells whether any of it names a tenant that the caller does not speak
     /// for.
     async fn post_batch(&self, call: &Call, caller: &Caller) -> (Result<Reply, Problem>, bool) {
-        match self.batch(call, caller).await {
+        let answer = async {
+            let key = draft::header_key(call)?;
+            self.acceptor.post_batch(&call.body, key, caller).await
+        };
+        match answer.await {
             Ok(answer) => {
                 let refused = answer.results.iter().any(|result| result.status == 403);
                 let status = if answer.accepted > 0 { 202 } else { 422 };
@@ -156,63 +176,5 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
             }
             Err(problem) => (Err(problem), false),
         }
-    }
-
-    async fn batch(&self, call: &Call, caller: &Caller) -> Result<BatchAnswer, Problem> {
-        if call.body.len() > MAX_BATCH_BYTES {
-            return Err(Problem::too_large(
-                "body",
-                "must be at most 2.5 MiB for a batch",
-            ));
-        }
-        let key = draft::header_key(call)?;
-        let batch: Batch = call.json()?;
-        if batch.events.is_empty() || batch.events.len() > MAX_BATCH {
-            let rule = "must list 1 to 100 events";
-            return Err(Problem::invalid(&hookpost_domain::Invalid::new(
-                "events", rule,
-            )));
-        }
-        let mut results: Vec<Option<Result<Accepted, Problem>>> = Vec::new();
-        let mut requests = Vec::new();
-        for (index, raw) in batch.events.iter().enumerate() {
-            let key = key.as_ref().map(|key| format!("{key}#{index}"));
-            let draft = draft::read(raw.get().as_bytes(), self.world.now());
-            match draft.and_then(|draft| Request::new(draft, key, caller)) {
-                Ok(request) => {
-                    requests.push(request);
-                    results.push(None);
-                }
-                Err(problem) => results.push(Some(Err(problem))),
-            }
-        }
-        let mut answers = self.accept(requests).await?;
-        accept::shorten(&mut answers);
-        let mut answers = answers.into_iter();
-        let results: Vec<BatchResult> = results
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, done)| {
-                let result = done.or_else(|| answers.next())?;
-                let (status, outcome) = match result {
-                    Ok(accepted) => (202, BatchOutcome::Accepted(accepted)),
-                    Err(problem) => {
-                        let problem = problem.within(&format!("events[{index}]"));
-                        (problem.status, BatchOutcome::Rejected { problem })
-                    }
-                };
-                Some(BatchResult {
-                    index,
-                    status,
-                    outcome,
-                })
-            })
-            .collect();
-        let accepted = results.iter().filter(|result| result.status == 202).count();
-        Ok(BatchAnswer {
-            accepted,
-            rejected: results.len() - accepted,
-            results,
-        })
     }
 }

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hookpost_adapters::api::Problem;
-use hookpost_adapters::table::Store;
 use hookpost_domain::catalogue::{Rules, TypeRule};
 use hookpost_domain::event::{CheckedDraft, Payload};
 use hookpost_domain::matching::EventType;
-use hookpost_domain::ports::Error;
+use hookpost_domain::ports::{Error, EventTypes};
 use hookpost_domain::schema::Schema;
 use hookpost_domain::{Invalid, TenantId};
 
@@ -32,7 +31,7 @@ impl Schemas {
     /// What is wrong with an event by its tenant's rules, if anything is.
     pub(crate) async fn refusal(
         &self,
-        store: &Store,
+        store: &impl EventTypes,
         tenant: &TenantId,
         rules: &Rules,
         draft: &CheckedDraft,
@@ -57,7 +56,7 @@ impl Schemas {
     /// A type's schema; `None` if it has been taken away meanwhile.
     async fn schema(
         &self,
-        store: &Store,
+        store: &impl EventTypes,
         tenant: &TenantId,
         name: &EventType,
         rule: &TypeRule,

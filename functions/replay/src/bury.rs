@@ -14,9 +14,9 @@ use hookpost_domain::action::{Action, Asked};
 use hookpost_domain::carrier::{Exhausted, LastWord};
 use hookpost_domain::delivery::Status;
 use hookpost_domain::endpoint::EndpointState;
-use hookpost_domain::ports::{Deliveries, DeliveryQueue, Error, Outgoing, World, Write};
+use hookpost_domain::ports::{Error, Outgoing, World, Write};
 
-use crate::Replay;
+use crate::{Queues, Replayer, Tables};
 
 /// What becomes of a message.
 enum Verdict {
@@ -29,8 +29,9 @@ enum Verdict {
 /// How often a record is marked anew when it was changed meanwhile.
 const TRIES: u32 = 5;
 
-impl<W: World> Replay<W> {
-    pub(crate) async fn bury_all(&self, event: SqsEvent) -> SqsBatchResponse {
+impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
+    /// Works a batch of the `exhausted` queue, and names the messages that SQS is to keep.
+    pub async fn bury_all(&self, event: SqsEvent) -> SqsBatchResponse {
         let verdicts = join_all(event.records.iter().map(|message| self.bury(message))).await;
         let mut response = SqsBatchResponse::default();
         for (message, verdict) in event.records.iter().zip(verdicts) {

@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use hookpost_adapters::table::Job;
 use hookpost_domain::action::Action;
 use hookpost_domain::delivery::{Delivery, Way, rest_of};
 use hookpost_domain::ids::DELIVERY_SHARDS;
+use hookpost_domain::job::Job;
 use hookpost_domain::matching::EventType;
-use hookpost_domain::ports::{Error, Events, World};
+use hookpost_domain::ports::{Error, World};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, Timestamp};
 
-use crate::Replay;
+use crate::{Queues, Replayer, Tables};
 
 /// Deliveries read at once.
 const PAGE: usize = 100;
@@ -39,7 +39,7 @@ pub(crate) fn shards(way: &Way) -> u8 {
     }
 }
 
-impl<W: World> Replay<W> {
+impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
     /// The next deliveries to look at.
     pub(crate) async fn page(&self, job: &Job, way: &Way) -> Result<Page, Error> {
         match way {

@@ -11,8 +11,8 @@ use hookpost_domain::ports::{Deliveries, DeliveryQueue, World};
 use hookpost_domain::{DeliveryId, Invalid, Timestamp};
 use serde_json::json;
 
-use crate::Replay;
 use crate::input::{Order, Unreadable};
+use crate::{Replay, Replayer};
 
 /// How long a caller is kept waiting before the rest is done in the background.
 const ANSWER_WITHIN_MS: u64 = 10_000;
@@ -35,7 +35,8 @@ impl<W: World> Replay<W> {
             scope: Some(Scope::Manage),
             audited: true,
         };
-        let (store, config, now) = (&self.store, &self.config, self.world.now());
+        let Replayer { store, world, .. } = &self.replayer;
+        let (config, now) = (&self.config, world.now());
         let pass = self.door.pass(&call, needs, store, config, now).await?;
         let outcome = match (call.method.as_str(), segments.as_slice()) {
             ("POST", ["jobs"]) => self.post_job(&call, &pass.caller, stop_at).await,
@@ -92,10 +93,12 @@ impl<W: World> Replay<W> {
         stop_at: Timestamp,
     ) -> Result<Reply, Problem> {
         order.check()?;
-        let answer_by = Timestamp::from_millis(self.world.now().as_millis() + ANSWER_WITHIN_MS);
+        let answer_by =
+            Timestamp::from_millis(self.replayer.world.now().as_millis() + ANSWER_WITHIN_MS);
         let tenant = caller.tenant_or(order.tenant.as_ref())?;
         let by = caller.actor.to_string();
         let job = match self
+            .replayer
             .start_job(order, tenant, &by, stop_at.min(answer_by))
             .await
         {
@@ -106,7 +109,7 @@ impl<W: World> Replay<W> {
                 return Err(Problem::bad_request(error.to_string()));
             }
         };
-        Ok(Reply::json(202, &job.shown(self.world.now()))
+        Ok(Reply::json(202, &job.shown(self.replayer.world.now()))
             .with_header("location", format!("/api/v1/{resource}/{}", job.id)))
     }
 
@@ -116,15 +119,19 @@ impl<W: World> Replay<W> {
         let mine = |delivery: &Delivery| {
             delivery.tenant == caller.tenant && !matches!(delivery.status, Status::Deleted { .. })
         };
-        let delivery = self
-            .store
+        let Replayer {
+            store,
+            queues,
+            world,
+        } = &self.replayer;
+        let delivery = store
             .delivery(&id)
             .await?
             .filter(mine)
             .ok_or_else(missing)?;
-        let now = self.world.now();
+        let now = world.now();
         let asked = Asked::of(Action::Replay);
-        let acted = actions::act(&self.store, &asked, delivery, now, now).await?;
+        let acted = actions::act(store, &asked, delivery, now, now).await?;
         let message = acted.message(now);
         let next = match acted {
             Acted::Send(next, _) => next,
@@ -136,7 +143,7 @@ impl<W: World> Replay<W> {
             }
             Acted::Gone => return Err(missing()),
         };
-        self.queues.send(message.into_iter().collect()).await?;
+        queues.send(message.into_iter().collect()).await?;
         tracing::info!(delivery.id = %next.id, cycle = next.cycle, "replayed");
         let shown =
             json!({ "delivery_id": next.id, "status": next.status_name(), "cycle": next.cycle });

@@ -29,7 +29,7 @@ pub(crate) enum Input {
 /// A job as somebody orders it: a replay, unless it says what else.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Order {
+pub struct Order {
     #[serde(default)]
     pub(crate) action: Option<Action>,
     #[serde(default)]

@@ -11,17 +11,17 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use hookpost_adapters::actions::{self, Acted};
-use hookpost_adapters::table::Job;
 use hookpost_adapters::world::random_bytes;
 use hookpost_domain::action::Asked;
 use hookpost_domain::delivery::Only;
-use hookpost_domain::ports::{DeliveryQueue, Error, World, Write};
+use hookpost_domain::job::Job;
+use hookpost_domain::ports::{Error, World, Write};
 use hookpost_domain::{DeliveryId, EventId, TenantId, Timestamp};
 
-use crate::Replay;
 use crate::finding::{Page, shards};
 use crate::input::{Order, Unreadable};
 use crate::pace::{self, Fate, Pace, Step};
+use crate::{Queues, Replayer, Tables};
 
 /// Records written at once.
 const WRITES: usize = 16;
@@ -30,10 +30,13 @@ const LEASE: Duration = Duration::from_secs(90);
 /// How long a job on the list may be missing: it is listed before it is stored.
 const STORED_WITHIN: Duration = Duration::from_secs(5 * 60);
 
-impl<W: World> Replay<W> {
+impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
     /// Stores a job and works on it until `stop_at`. Once it is stored it goes on, whatever happens
     /// here.
-    pub(crate) async fn start_job(
+    ///
+    /// # Errors
+    /// The order is not valid, or the job may not be stored.
+    pub async fn start_job(
         &self,
         order: Order,
         tenant: TenantId,
@@ -70,7 +73,10 @@ impl<W: World> Replay<W> {
     }
 
     /// Goes on with every job that nobody works on. How many there were.
-    pub(crate) async fn resume_jobs(&self, stop_at: Timestamp) -> Result<usize, Error> {
+    ///
+    /// # Errors
+    /// It is not known which jobs there are.
+    pub async fn resume_jobs(&self, stop_at: Timestamp) -> Result<usize, Error> {
         let mut jobs = self.store.open_jobs().await?;
         if !jobs.is_empty() {
             // Each is the first at times: one that takes all the time must not do so for ever.

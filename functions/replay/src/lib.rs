@@ -17,20 +17,48 @@ use std::time::{Duration, SystemTime};
 use hookpost_adapters::Config;
 use hookpost_adapters::api;
 use hookpost_adapters::auth::Door;
-use hookpost_adapters::queue::Queues;
+use hookpost_adapters::queue::Queues as SqsQueues;
 use hookpost_adapters::table::Store;
 use hookpost_domain::Timestamp;
-use hookpost_domain::ports::World;
+use hookpost_domain::ports::{
+    DeliveryQueue, EndpointList, EventHistory, Events, Jobs, RecordIndex, Refusal, World,
+};
 use serde_json::{Value, json};
 
-use input::{Input, Unreadable};
+use input::Input;
+pub use input::{Order, Unreadable};
 
-/// The function, over the tables, the queues, and clock and dice `W`.
+/// All tables that replaying needs.
+pub trait Tables: RecordIndex + Events + EventHistory + EndpointList + Jobs {}
+impl<T: RecordIndex + Events + EventHistory + EndpointList + Jobs> Tables for T {}
+
+/// All queues that replaying needs.
+pub trait Queues: DeliveryQueue + Refusal {}
+impl<T: DeliveryQueue + Refusal> Queues for T {}
+
+/// Does what is asked for, over tables `S`, queues `Q`, and clock and dice `W`.
+#[derive(Debug)]
+pub struct Replayer<S, Q, W> {
+    store: S,
+    queues: Q,
+    world: W,
+}
+
+impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
+    /// A replayer over these.
+    pub const fn new(store: S, queues: Q, world: W) -> Self {
+        Self {
+            store,
+            queues,
+            world,
+        }
+    }
+}
+
+/// The function: who may ask, and for what.
 #[derive(Debug)]
 pub struct Replay<W> {
-    store: Store,
-    queues: Queues,
-    world: W,
+    replayer: Replayer<Store, SqsQueues, W>,
     config: Config,
     door: Door,
 }
@@ -40,11 +68,9 @@ const MARGIN: Duration = Duration::from_secs(10);
 
 impl<W: World> Replay<W> {
     /// A function over these.
-    pub fn new(store: Store, queues: Queues, world: W, config: Config, door: Door) -> Self {
+    pub fn new(store: Store, queues: SqsQueues, world: W, config: Config, door: Door) -> Self {
         Self {
-            store,
-            queues,
-            world,
+            replayer: Replayer::new(store, queues, world),
             config,
             door,
         }
@@ -70,22 +96,24 @@ impl<W: World> Replay<W> {
             Input::Http(request) => Ok(to_value(&api::to_gateway(
                 Box::pin(self.answer(*request, stop_at)).await,
             ))),
-            Input::Exhausted(event) => Ok(to_value(&self.bury_all(event).await)),
-            Input::Resume => Ok(json!({ "resumed": self.resume_jobs(stop_at).await? })),
+            Input::Exhausted(event) => Ok(to_value(&self.replayer.bury_all(event).await)),
+            Input::Resume => Ok(json!({ "resumed": self.replayer.resume_jobs(stop_at).await? })),
             Input::Replay(order) => {
                 let tenant = order.tenant.clone().unwrap_or_default();
-                let (store, config, now) = (&self.store, &self.config, self.world.now());
+                let Replayer { store, world, .. } = &self.replayer;
+                let (config, now) = (&self.config, world.now());
                 let begun = self
                     .door
                     .begin_for_console("replay", &tenant, request_id, store, config, now);
                 let trail = begun.await?;
-                let started = Box::pin(self.start_job(*order, tenant, "console", stop_at)).await;
+                let started = self.replayer.start_job(*order, tenant, "console", stop_at);
+                let started = Box::pin(started).await;
                 let (status, made) = match &started {
                     Ok(job) => (200, Some(format!("replays/{}", job.id))),
                     Err(_) => (500, None),
                 };
                 trail.end(store, status, made.as_deref()).await;
-                Ok(started?.shown(self.world.now()))
+                Ok(started?.shown(world.now()))
             }
         }
     }

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use hookpost_adapters::table::Job;
 use hookpost_domain::delivery::{Delivery, Only, Status};
+use hookpost_domain::job::Job;
 use hookpost_domain::ports::{Error, Outgoing};
 use hookpost_domain::{DeliveryId, Timestamp};
 

@@ -7,12 +7,12 @@ use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 use hookpost_domain::delivery::{Delivery, Status};
 use hookpost_domain::ids::DELIVERY_SHARDS;
-use hookpost_domain::ports::{Endpoints, Error, World};
+use hookpost_domain::ports::{Error, World};
 use hookpost_domain::{DeliveryId, Timestamp};
 
 use crate::settle::{Change, MAX_DELAY};
 use crate::slots::{Slots, has_lapsed};
-use crate::{Sweeper, Swept, broken};
+use crate::{Queues, Sweeper, Swept, Tables, broken};
 
 /// Parked deliveries that are due this soon are sent now, with a delay, so that they go out when
 /// they are due and not up to a minute later.
@@ -68,7 +68,7 @@ fn retimed(delivery: &Delivery, at: Timestamp, now: Timestamp) -> Delivery {
     }
 }
 
-impl<W: World> Sweeper<W> {
+impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
     /// Goes through what is due, all shards at once. Whether there was time for all of it.
     pub(crate) async fn sweep_due(
         &self,

@@ -10,19 +10,18 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt};
-use hookpost_adapters::table::HoldingNote;
 use hookpost_domain::breaker::Health;
 use hookpost_domain::counters::Counters;
 use hookpost_domain::delivery::{DeadReason, Delivery, Status};
 use hookpost_domain::endpoint::{Endpoint, EndpointState};
 use hookpost_domain::ids::DELIVERY_SHARDS;
 use hookpost_domain::outcome::{self, Patience};
-use hookpost_domain::ports::{Endpoints, Error, Rulebook, World};
+use hookpost_domain::ports::{Error, HoldingNote, World};
 use hookpost_domain::retry::RetryPolicy;
 use hookpost_domain::{DeliveryId, Timestamp};
 
 use crate::settle::Change;
-use crate::{Sweeper, Swept, before};
+use crate::{Queues, Sweeper, Swept, Tables, before};
 
 /// Deliveries a second that go to an endpoint that is well again, unless it has a rate limit.
 const PACE: u32 = 20;
@@ -90,7 +89,7 @@ fn shard_of_the_minute(now: Timestamp) -> u8 {
     u8::try_from(now.as_secs() / 60 % u64::from(DELIVERY_SHARDS)).unwrap_or_default()
 }
 
-impl<W: World> Sweeper<W> {
+impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
     pub(crate) async fn sweep_held(
         &self,
         swept: &mut Swept,

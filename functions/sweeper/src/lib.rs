@@ -15,21 +15,44 @@ use std::time::{Duration, SystemTime};
 
 use hookpost_adapters::Config;
 use hookpost_adapters::counting::Tally;
-use hookpost_adapters::queue::Queues;
-use hookpost_adapters::table::Store;
 use hookpost_domain::Timestamp;
-use hookpost_domain::ports::{Error, World};
+use hookpost_domain::ports::{
+    Backlog, Counting, Cursors, DeliveryQueue, Endpoints, Error, EventTimes, ExhaustedQueue,
+    HoldingNotes, Meters, Records, Rulebook, Waiting, World,
+};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::lost::Stretch;
 use crate::slots::Slots;
 
-/// The function, over the tables, the queues, and clock and dice `W`.
+/// All tables that sweeping needs.
+pub trait Tables:
+    Endpoints + Rulebook + Records + Waiting + HoldingNotes + Cursors + EventTimes + Meters + Counting
+{
+}
+impl<T> Tables for T where
+    T: Endpoints
+        + Rulebook
+        + Records
+        + Waiting
+        + HoldingNotes
+        + Cursors
+        + EventTimes
+        + Meters
+        + Counting
+{
+}
+
+/// All queues that sweeping needs.
+pub trait Queues: DeliveryQueue + ExhaustedQueue + Backlog {}
+impl<T: DeliveryQueue + ExhaustedQueue + Backlog> Queues for T {}
+
+/// The function, over tables `S`, queues `Q`, and clock and dice `W`.
 #[derive(Debug)]
-pub struct Sweeper<W> {
-    store: Store,
-    queues: Queues,
+pub struct Sweeper<S, Q, W> {
+    store: S,
+    queues: Q,
     world: W,
     config: Config,
     /// Bounds the records that are written at once.
@@ -84,9 +107,9 @@ const MARGIN_MS: u64 = 5_000;
 /// Records that are written at once.
 const CONCURRENT_WRITES: usize = 32;
 
-impl<W: World> Sweeper<W> {
+impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
     /// A sweeper over these.
-    pub fn new(store: Store, queues: Queues, world: W, config: Config) -> Self {
+    pub fn new(store: S, queues: Q, world: W, config: Config) -> Self {
         Self {
             store,
             queues,

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use hookpost_adapters::table::{Bucket, EventOutline, Item, hour_of};
 use hookpost_domain::delivery::Delivery;
+use hookpost_domain::event::{Bucket, EventOutline, hour_of};
 use hookpost_domain::ports::{Error, World};
-use hookpost_domain::{DeliveryId, Timestamp};
+use hookpost_domain::{DeliveryId, EventId, Timestamp};
 
 use crate::settle::Change;
-use crate::{Sweeper, Swept, before};
+use crate::{Queues, Sweeper, Swept, Tables, before};
 
 const CURSOR: &str = "lost-deliveries";
 /// Younger events may still be on their way. A message this old has its record read before it is
@@ -101,11 +101,11 @@ struct Wanted {
 /// One of the buckets of a stretch, as it is read.
 struct Reading<'a> {
     bucket: &'a Bucket,
-    after: Option<Item>,
+    after: Option<EventId>,
     more: bool,
 }
 
-impl<W: World> Sweeper<W> {
+impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
     pub(crate) async fn sweep_lost(
         &self,
         swept: &mut Swept,
@@ -364,7 +364,7 @@ mod tests {
     #[test]
     fn an_event_wants_a_record_for_each_endpoint() {
         let event = EventOutline {
-            id: hookpost_domain::EventId::generate(Timestamp::from_millis(1), [1; 10]),
+            id: EventId::generate(Timestamp::from_millis(1), [1; 10]),
             tenant: hookpost_domain::TenantId::default(),
             event_type: "order.created".parse().unwrap(),
             endpoints: vec!["ep_1".parse().unwrap(), "ep_2".parse().unwrap()],

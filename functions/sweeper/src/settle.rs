@@ -8,11 +8,9 @@ use hookpost_domain::Timestamp;
 use hookpost_domain::carrier::{Carrier, Exhausted};
 use hookpost_domain::delivery::{Delivery, Status};
 use hookpost_domain::endpoint::Endpoint;
-use hookpost_domain::ports::{
-    Deliveries, DeliveryQueue, Error, ExhaustedQueue, Outgoing, World, Write,
-};
+use hookpost_domain::ports::{Error, Outgoing, World, Write};
 
-use crate::{CONCURRENT_WRITES, Sweeper};
+use crate::{CONCURRENT_WRITES, Queues, Sweeper, Tables};
 
 /// The longest delay that SQS gives a message.
 pub(crate) const MAX_DELAY: Duration = Duration::from_secs(900);
@@ -56,7 +54,7 @@ impl Change {
     }
 }
 
-impl<W: World> Sweeper<W> {
+impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
     /// Writes the records, and sends the messages of those that were won: how many were won. What
     /// was won is sent whatever happened to the others; the error is the first of any.
     pub(crate) async fn put_back(&self, changes: Vec<Change>) -> (u64, Result<(), Error>) {

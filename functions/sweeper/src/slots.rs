@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hookpost_domain::ports::{Endpoints, Error, Meters, World, Write};
+use hookpost_domain::ports::{Error, World, Write};
 use hookpost_domain::quota::{Lease, Meter, SLOT_LIFETIME, Slot};
 use hookpost_domain::{EndpointId, TenantId, Timestamp};
 
-use crate::Sweeper;
+use crate::{Queues, Sweeper, Tables};
 
 /// How often slots are asked for when others take some at the same time.
 const TRIES: u32 = 8;
@@ -47,7 +47,7 @@ impl Slots {
     }
 }
 
-impl<W: World> Sweeper<W> {
+impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
     /// When `wanted` deliveries to an endpoint may go, by its limit or else by the deployment's.
     /// None at all if there is no limit.
     pub(crate) async fn slots(

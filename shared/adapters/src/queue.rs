@@ -7,7 +7,9 @@ use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hookpost_domain::Timestamp;
-use hookpost_domain::ports::{DeliveryQueue, Error, ExhaustedQueue, Outgoing, World};
+use hookpost_domain::ports::{
+    Backlog, DeliveryQueue, Error, ExhaustedQueue, Outgoing, Refusal, World,
+};
 use hookpost_domain::time::ceil_secs;
 
 use crate::{Config, RealWorld};
@@ -75,14 +77,6 @@ impl Queues {
         }
     }
 
-    /// Whether nothing waits in the delivery queue, is under way from it, or delayed in it.
-    ///
-    /// # Errors
-    /// The call failed.
-    pub async fn is_delivery_queue_empty(&self) -> Result<bool, Error> {
-        Ok(self.level(&self.delivery_url).await?.is_empty())
-    }
-
     /// What there is in each queue.
     ///
     /// # Errors
@@ -142,23 +136,6 @@ impl Queues {
         if let Err(error) = call {
             tracing::debug!(error = %DisplayErrorContext(&error), "the first call to SQS failed");
         }
-    }
-
-    /// Leaves a message of the exhausted queue visible at once, so that SQS counts it and in the
-    /// end moves it to the dead-letter queue.
-    ///
-    /// # Errors
-    /// The call failed; the message comes back at its visibility time-out.
-    pub async fn refuse(&self, receipt: &str) -> Result<(), Error> {
-        self.sqs
-            .change_message_visibility()
-            .queue_url(&self.exhausted_url)
-            .receipt_handle(receipt)
-            .visibility_timeout(0)
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|error| failed("ChangeMessageVisibility exhausted", &error))
     }
 
     async fn send_batch(
@@ -284,6 +261,26 @@ impl DeliveryQueue for Queues {
             .await
             .map(|_| ())
             .map_err(|error| failed("ChangeMessageVisibility delivery", &error))
+    }
+}
+
+impl Backlog for Queues {
+    async fn is_delivery_queue_empty(&self) -> Result<bool, Error> {
+        Ok(self.level(&self.delivery_url).await?.is_empty())
+    }
+}
+
+impl Refusal for Queues {
+    async fn refuse(&self, receipt: &str) -> Result<(), Error> {
+        self.sqs
+            .change_message_visibility()
+            .queue_url(&self.exhausted_url)
+            .receipt_handle(receipt)
+            .visibility_timeout(0)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| failed("ChangeMessageVisibility exhausted", &error))
     }
 }
 

@@ -1,5 +1,7 @@
 //! An event as a caller posts it, and as it is kept.
 
+mod outline;
+
 use std::cell::OnceCell;
 
 use serde::Deserialize;
@@ -9,6 +11,8 @@ use crate::json::Document;
 use crate::matching::EventType;
 use crate::schedule::DeliverAt;
 use crate::{EndpointId, EventId, Invalid, TenantId, Timestamp};
+
+pub use outline::{Bucket, EventOutline, hour_of};
 
 /// The largest payload, in bytes of JSON.
 pub const MAX_PAYLOAD_BYTES: usize = 256 * 1024;

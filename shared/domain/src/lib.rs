@@ -20,6 +20,7 @@ pub mod filter;
 pub mod headers;
 pub mod ids;
 pub mod invalid;
+pub mod job;
 pub mod json;
 pub mod matching;
 pub mod merge;

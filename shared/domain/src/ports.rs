@@ -3,8 +3,19 @@
 //!
 //! A lost race is a value, never an error.
 
+mod accepting;
+mod finding;
+
 use std::future::Future;
 use std::time::Duration;
+
+pub use accepting::{
+    Claim, EndpointList, EventIntake, EventTypes, IdempotencyKey, IdempotencyKeys, Versions,
+};
+pub use finding::{
+    Cursors, DeliveryPage, EventHistory, EventTimes, EventWalk, HoldingNote, HoldingNotes, Jobs,
+    OutlinePage, RecordIndex, RecordPage, Records, Waiting, WaitingPage, WaitingRef,
+};
 
 use crate::breaker::Health;
 use crate::carrier::{Carrier, FanOut};
@@ -157,6 +168,19 @@ pub trait DeliveryQueue: Send + Sync {
         receipt: &str,
         visible_in: Duration,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// How full the delivery queue is.
+pub trait Backlog: Send + Sync {
+    /// Whether nothing waits in the delivery queue, is under way from it, or delayed in it.
+    fn is_delivery_queue_empty(&self) -> impl Future<Output = Result<bool, Error>> + Send;
+}
+
+/// The way of a given-up delivery's last word to the dead-letter queue.
+pub trait Refusal: Send + Sync {
+    /// Leaves a message of the exhausted queue visible at once, so that SQS counts it and in the
+    /// end moves it to the dead-letter queue.
+    fn refuse(&self, receipt: &str) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// The queue before the dead-letter queue.

@@ -6,7 +6,7 @@ use hookpost_adapters::auth::Caller;
 use hookpost_domain::action::{Action, Asked};
 use hookpost_domain::delivery::{Delivery, DeliveryFilter, Status, StatusName};
 use hookpost_domain::matching::EventType;
-use hookpost_domain::ports::{Deliveries, DeliveryQueue, Events, World};
+use hookpost_domain::ports::{Deliveries, DeliveryQueue, Events, IdempotencyKeys, Records, World};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;

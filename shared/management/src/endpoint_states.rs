@@ -9,7 +9,7 @@ use hookpost_adapters::world::random_bytes;
 use hookpost_domain::carrier::Carrier;
 use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState};
 use hookpost_domain::event::{Event, EventDraft};
-use hookpost_domain::ports::{DeliveryQueue, Outgoing, World};
+use hookpost_domain::ports::{DeliveryQueue, EventIntake, Outgoing, World};
 use hookpost_domain::{DeliveryId, EventId};
 use schemars::JsonSchema;
 use serde::Deserialize;

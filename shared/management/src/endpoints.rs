@@ -5,7 +5,7 @@ use hookpost_adapters::auth::Caller;
 use hookpost_adapters::table::Creation;
 use hookpost_adapters::world::{random_bytes, secret_bytes};
 use hookpost_domain::endpoint::{Endpoint, EndpointDraft, EndpointState, RotationDraft};
-use hookpost_domain::ports::{Endpoints, Error, Holding, World, Write};
+use hookpost_domain::ports::{EndpointList, Endpoints, Error, Holding, World, Write};
 use hookpost_domain::signature::Secret;
 use hookpost_domain::{EndpointId, Invalid};
 use schemars::JsonSchema;

@@ -9,7 +9,7 @@ use hookpost_domain::catalogue::{
     TypeEntry,
 };
 use hookpost_domain::matching::EventType;
-use hookpost_domain::ports::{Rulebook, World};
+use hookpost_domain::ports::{EventTypes, Rulebook, World};
 use hookpost_domain::retry::RetryPolicy;
 use hookpost_domain::{Invalid, TenantId};
 use schemars::JsonSchema;

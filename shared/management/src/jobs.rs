@@ -2,9 +2,9 @@
 
 use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
-use hookpost_adapters::table::Job;
 use hookpost_domain::EventId;
-use hookpost_domain::ports::{World, Write};
+use hookpost_domain::job::Job;
+use hookpost_domain::ports::{Jobs, World, Write};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;

@@ -7,7 +7,9 @@ use hookpost_adapters::api::Problem;
 use hookpost_domain::delivery::{Delivery, DeliveryFilter, Way, rest_of};
 use hookpost_domain::ids::DELIVERY_SHARDS;
 use hookpost_domain::merge::{self, Shard};
-use hookpost_domain::ports::{Error, Events, World};
+use hookpost_domain::ports::{
+    EndpointList, Error, EventHistory, Events, RecordIndex, Records, World,
+};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId};
 
 use crate::Management;

@@ -7,7 +7,7 @@ use hookpost_adapters::world::random_bytes;
 use hookpost_domain::endpoint::{Endpoint, Patch};
 use hookpost_domain::event::{CheckedDraft, EventDraft, Payload};
 use hookpost_domain::matching::EventPattern;
-use hookpost_domain::ports::{Events, World};
+use hookpost_domain::ports::{EndpointList, Events, World};
 use hookpost_domain::template::Template;
 use hookpost_domain::{EventId, Invalid, reach, request};
 use schemars::JsonSchema;

@@ -70,12 +70,8 @@ impl ports::Rulebook for Store {
     }
 }
 
-impl Store {
-    /// What is told of a type.
-    ///
-    /// # Errors
-    /// The read failed.
-    pub async fn event_type(
+impl ports::EventTypes for Store {
+    async fn event_type(
         &self,
         tenant: &TenantId,
         name: &EventType,
@@ -92,7 +88,9 @@ impl Store {
             .map_err(failed("GetItem settings"))?;
         answer.item.as_ref().map(entry).transpose()
     }
+}
 
+impl Store {
     /// What is told of all types, by their names.
     ///
     /// # Errors

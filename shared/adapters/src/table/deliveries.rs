@@ -7,8 +7,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use hookpost_domain::delivery::{
     Attempt, DeadReason, Delivery, Status, due_key, held_key, status_key,
 };
-use hookpost_domain::matching::EventType;
-use hookpost_domain::ports::{self, Error, Write};
+use hookpost_domain::ports::{
+    self, DeliveryPage, Error, RecordPage, WaitingPage, WaitingRef, Write,
+};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
 use super::item::{Item, Read, n, s};
@@ -16,42 +17,6 @@ use super::{Store, damaged, failed, readable};
 
 /// How long to wait before each try to read what a throttled table left out.
 const READ_PAUSES_MS: [u64; 7] = [0, 20, 50, 100, 200, 400, 800];
-
-/// Where a waiting delivery was found in the index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WaitingRef {
-    /// Which delivery.
-    pub id: DeliveryId,
-    /// Its order there.
-    pub at: Timestamp,
-}
-
-/// A page of what waits.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct WaitingPage {
-    /// What was found, in order.
-    pub found: Vec<WaitingRef>,
-    /// Where to go on, if there may be more.
-    pub next: Option<Item>,
-}
-
-/// A page of delivery ids, in the order of their events.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeliveryPage {
-    /// The deliveries.
-    pub ids: Vec<DeliveryId>,
-    /// Where to go on: the last event that was looked at, and its delivery.
-    pub next: Option<DeliveryId>,
-}
-
-/// A page of one endpoint's records, in the order of their events.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct RecordPage {
-    /// The records.
-    pub found: Vec<Delivery>,
-    /// Where to go on: the last event that was looked at.
-    pub next: Option<EventId>,
-}
 
 fn key(id: &DeliveryId) -> [(String, AttributeValue); 2] {
     let pk = format!("{}#{:02}", id.endpoint, id.event.delivery_shard());
@@ -232,12 +197,53 @@ impl ports::Deliveries for Store {
 }
 
 impl Store {
-    /// Those of `ids` that have a record, in no order. At most 100. A record that cannot be read is
-    /// logged and left out, so that it stands in no other's way.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, Error> {
+    async fn waiting(
+        &self,
+        key: String,
+        until: Timestamp,
+        after: Option<WaitingRef>,
+        limit: i32,
+    ) -> Result<WaitingPage, Error> {
+        let start = after.map(|last| {
+            let mut start = Item::from(self::key(&last.id));
+            start.insert("wait_key".to_owned(), s(&key));
+            start.insert("wait_at".to_owned(), n(last.at.as_millis()));
+            start
+        });
+        let answer = self
+            .db
+            .query()
+            .table_name(&self.tables.deliveries)
+            .index_name("by-wait")
+            .key_condition_expression("wait_key = :key AND wait_at <= :until")
+            .expression_attribute_values(":key", s(key))
+            .expression_attribute_values(":until", n(until.as_millis()))
+            .set_exclusive_start_key(start)
+            .limit(limit)
+            .send()
+            .await
+            .map_err(failed("Query deliveries by-wait"))?;
+        let waiting = |item: &Item| {
+            let at = item.maybe_number("wait_at").unwrap_or_default();
+            Ok(WaitingRef {
+                id: id_of(item)?,
+                at: Timestamp::from_millis(at),
+            })
+        };
+        let found = answer
+            .items()
+            .iter()
+            .filter_map(readable(waiting))
+            .collect();
+        Ok(WaitingPage {
+            found,
+            next: answer.last_evaluated_key().map(waiting).transpose()?,
+        })
+    }
+}
+
+impl ports::Records for Store {
+    async fn deliveries(&self, ids: &[DeliveryId]) -> Result<Vec<Delivery>, Error> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -277,87 +283,34 @@ impl Store {
             source: "the table is throttled".into(),
         })
     }
+}
 
-    /// What the sweeper has to look at by `until`, the earliest first, of one shard, from where
-    /// another page ended.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn due(
+impl ports::Waiting for Store {
+    async fn due(
         &self,
         shard: u8,
         until: Timestamp,
-        after: Option<Item>,
+        after: Option<WaitingRef>,
         limit: i32,
     ) -> Result<WaitingPage, Error> {
         self.waiting(due_key(shard), until, after, limit).await
     }
 
-    /// What an open breaker or a pause holds back of events accepted up to `until`, the oldest
-    /// event first, of one shard, from where another page ended.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn held(
+    async fn held(
         &self,
         endpoint: &EndpointId,
         shard: u8,
         until: Timestamp,
-        after: Option<Item>,
+        after: Option<WaitingRef>,
         limit: i32,
     ) -> Result<WaitingPage, Error> {
         self.waiting(held_key(endpoint, shard), until, after, limit)
             .await
     }
+}
 
-    async fn waiting(
-        &self,
-        key: String,
-        until: Timestamp,
-        after: Option<Item>,
-        limit: i32,
-    ) -> Result<WaitingPage, Error> {
-        let answer = self
-            .db
-            .query()
-            .table_name(&self.tables.deliveries)
-            .index_name("by-wait")
-            .key_condition_expression("wait_key = :key AND wait_at <= :until")
-            .expression_attribute_values(":key", s(key))
-            .expression_attribute_values(":until", n(until.as_millis()))
-            .set_exclusive_start_key(after)
-            .limit(limit)
-            .send()
-            .await
-            .map_err(failed("Query deliveries by-wait"))?;
-        let waiting = |item: &Item| {
-            let at = item.maybe_number("wait_at").unwrap_or_default();
-            Ok(WaitingRef {
-                id: id_of(item)?,
-                at: Timestamp::from_millis(at),
-            })
-        };
-        let found = answer
-            .items()
-            .iter()
-            .filter_map(readable(waiting))
-            .collect();
-        Ok(WaitingPage {
-            found,
-            next: answer.last_evaluated_key,
-        })
-    }
-
-    /// Records of one tenant, status and shard in the order of their events, `newest` or oldest
-    /// first, after `after`, accepted in `[from, to)`.
-    ///
-    /// # Errors
-    /// A read failed.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one part of one key condition"
-    )]
-    pub async fn by_status(
+impl ports::RecordIndex for Store {
+    async fn by_status(
         &self,
         tenant: &TenantId,
         status: &str,
@@ -395,13 +348,7 @@ impl Store {
         Ok(DeliveryPage { ids, next })
     }
 
-    /// Records of one endpoint and shard in the order of their events, `newest` or oldest first,
-    /// after the event `after`, accepted in `[from, to)`. One that cannot be read is logged and
-    /// left out. An endpoint's key knows no tenant: whose they are is for the caller to see.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn of_endpoint(
+    async fn of_endpoint(
         &self,
         endpoint: &EndpointId,
         shard: u8,
@@ -442,36 +389,6 @@ impl Store {
                 .collect(),
             next: next.map(|id| id.event),
         })
-    }
-
-    /// The deliveries called `ids`, in this order: their records, or where there is none yet, what
-    /// a delivery is before anything has happened to it, of the type that `event_type` tells.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn deliveries_or_unwritten(
-        &self,
-        tenant: &TenantId,
-        ids: &[DeliveryId],
-        event_type: impl Fn(EventId) -> Option<EventType>,
-    ) -> Result<Vec<Delivery>, Error> {
-        let mut all = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(100) {
-            let found = self.deliveries(chunk).await?;
-            let mut found: HashMap<DeliveryId, Delivery> = found
-                .into_iter()
-                .map(|delivery| (delivery.id.clone(), delivery))
-                .collect();
-            for id in chunk {
-                let unwritten = || {
-                    let event_type = event_type(id.event)?;
-                    Some(Delivery::new(id.clone(), tenant.clone(), event_type))
-                };
-                all.extend(found.remove(id).or_else(unwritten));
-            }
-        }
-        all.retain(|delivery| delivery.tenant == *tenant);
-        Ok(all)
     }
 }
 

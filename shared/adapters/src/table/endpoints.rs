@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::types::{
 };
 use hookpost_domain::breaker::Health;
 use hookpost_domain::endpoint::{Endpoint, EndpointSecrets};
-use hookpost_domain::ports::{self, Error, World, Write};
+use hookpost_domain::ports::{self, Error, Versions, World, Write};
 use hookpost_domain::{EndpointId, TenantId};
 
 use super::item::{Item, Read, n, s};
@@ -25,15 +25,6 @@ use crate::RealWorld;
 use crate::vault::Sealed;
 
 pub(super) const VERSION_KEY: &str = "#version";
-
-/// How often the things of a tenant have been changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Versions {
-    /// Its endpoints.
-    pub endpoints: u64,
-    /// The rules for its event types.
-    pub rules: u64,
-}
 
 /// What came of making an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -335,19 +326,6 @@ impl Store {
         }
     }
 
-    /// An endpoint's configuration as of now, without its secrets.
-    ///
-    /// # Errors
-    /// The read failed.
-    pub async fn endpoint_config(
-        &self,
-        tenant: &TenantId,
-        id: &EndpointId,
-    ) -> Result<Option<Endpoint>, Error> {
-        let item = self.endpoint_item(tenant, id).await?;
-        item.as_ref().map(endpoint).transpose()
-    }
-
     async fn endpoint_item(
         &self,
         tenant: &TenantId,
@@ -363,37 +341,6 @@ impl Store {
             .await
             .map_err(failed("GetItem endpoints"))?;
         Ok(answer.item)
-    }
-
-    /// All endpoints of a tenant, oldest first, without their secrets.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn endpoints(&self, tenant: &TenantId) -> Result<Vec<Endpoint>, Error> {
-        let mut found = Vec::new();
-        let mut start = None;
-        loop {
-            let answer = self
-                .db
-                .query()
-                .table_name(&self.tables.endpoints)
-                .key_condition_expression("pk = :tenant")
-                .expression_attribute_values(":tenant", s(tenant.as_str()))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(failed("Query endpoints"))?;
-            for item in answer.items() {
-                if item.contains_key("config") {
-                    found.push(endpoint(item)?);
-                }
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                return Ok(found);
-            }
-        }
     }
 
     /// All endpoints of a tenant with their healths, in no order.
@@ -436,27 +383,6 @@ impl Store {
             (endpoint, health.unwrap_or_default())
         };
         Ok(found.into_iter().map(with_health).collect())
-    }
-
-    /// How often the tenant's endpoints, and the rules for its event types, have been changed.
-    ///
-    /// # Errors
-    /// The read failed.
-    pub async fn versions(&self, tenant: &TenantId) -> Result<Versions, Error> {
-        let answer = self
-            .db
-            .get_item()
-            .table_name(&self.tables.endpoints)
-            .set_key(Some(key(tenant, VERSION_KEY)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed("GetItem endpoints"))?;
-        let number = |name| answer.item.as_ref()?.maybe_number(name);
-        Ok(Versions {
-            endpoints: number("n").unwrap_or_default(),
-            rules: number("rules_version").unwrap_or_default(),
-        })
     }
 
     /// Deletes an endpoint, if it is there. Its health goes by itself: nothing reads it any more.
@@ -550,6 +476,61 @@ impl Store {
         }
         let source = "too many changes of this tenant's at once".into();
         Err(Error { call, source })
+    }
+}
+
+impl ports::EndpointList for Store {
+    async fn versions(&self, tenant: &TenantId) -> Result<Versions, Error> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.tables.endpoints)
+            .set_key(Some(key(tenant, VERSION_KEY)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem endpoints"))?;
+        let number = |name| answer.item.as_ref()?.maybe_number(name);
+        Ok(Versions {
+            endpoints: number("n").unwrap_or_default(),
+            rules: number("rules_version").unwrap_or_default(),
+        })
+    }
+
+    async fn endpoints(&self, tenant: &TenantId) -> Result<Vec<Endpoint>, Error> {
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .db
+                .query()
+                .table_name(&self.tables.endpoints)
+                .key_condition_expression("pk = :tenant")
+                .expression_attribute_values(":tenant", s(tenant.as_str()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(failed("Query endpoints"))?;
+            for item in answer.items() {
+                if item.contains_key("config") {
+                    found.push(endpoint(item)?);
+                }
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn endpoint_config(
+        &self,
+        tenant: &TenantId,
+        id: &EndpointId,
+    ) -> Result<Option<Endpoint>, Error> {
+        let item = self.endpoint_item(tenant, id).await?;
+        item.as_ref().map(endpoint).transpose()
     }
 }
 

@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
-use hookpost_domain::event::Event;
-use hookpost_domain::matching::EventType;
-use hookpost_domain::ports::{self, Error};
+use hookpost_domain::event::{Bucket, Event, EventOutline};
+use hookpost_domain::ports::{self, Error, OutlinePage};
 use hookpost_domain::schedule::MAX_AHEAD;
 use hookpost_domain::{EndpointId, EventId, TenantId, Timestamp};
 use serde_json::value::RawValue;
@@ -22,77 +21,14 @@ const MAX_MARKED: usize = 10_000;
 /// The buckets that this process has marked.
 pub(super) type Marked = HashSet<Bucket>;
 
-/// Where a tenant's events of one hour and shard are.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Bucket {
-    /// Whose.
-    pub tenant: TenantId,
-    /// The hour, `2026-11-21T12`.
-    pub hour: String,
-    /// The shard.
-    pub shard: u8,
-}
-
-impl Bucket {
-    fn of(tenant: &TenantId, event: EventId) -> Self {
-        Self {
-            tenant: tenant.clone(),
-            hour: hour_of(event.time()),
-            shard: event.event_shard(),
-        }
-    }
-
-    pub(super) fn pk(&self) -> String {
-        format!("{}#{}#{}", self.tenant, self.hour, self.shard)
-    }
-}
-
-/// What the sweeper needs of an event: all but its payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventOutline {
-    /// Its id.
-    pub id: EventId,
-    /// Whose it is.
-    pub tenant: TenantId,
-    /// Its type.
-    pub event_type: EventType,
-    /// The endpoints that it matched.
-    pub endpoints: Vec<EndpointId>,
-    /// When it may be deleted, and the records of its deliveries with it, in any order.
-    pub expires_at: Timestamp,
-    /// When it is to go out, if that was later than it was accepted.
-    pub deliver_at: Option<Timestamp>,
-    /// The caller's own id, where the whole event was asked for.
-    pub alias: Option<String>,
-}
-
-impl EventOutline {
-    /// When its deliveries begin.
-    pub fn due(&self) -> Timestamp {
-        self.deliver_at.unwrap_or_else(|| self.id.time())
-    }
-}
-
-/// A page of events without their payloads.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct OutlinePage {
-    /// The events, oldest first.
-    pub found: Vec<EventOutline>,
-    /// Where to go on, if there may be more.
-    pub next: Option<Item>,
-}
-
-/// The hour of a time: `2026-11-21T12`.
-pub fn hour_of(time: Timestamp) -> String {
-    let mut text = time.to_string();
-    text.truncate(13);
-    text
+pub(super) fn pk(bucket: &Bucket) -> String {
+    format!("{}#{}#{}", bucket.tenant, bucket.hour, bucket.shard)
 }
 
 fn to_item(event: &Event, retention: Duration) -> Item {
     let endpoints: Vec<&str> = event.endpoints.iter().map(EndpointId::as_str).collect();
     let mut item = Item::from([
-        ("pk".to_owned(), s(Bucket::of(&event.tenant, event.id).pk())),
+        ("pk".to_owned(), s(pk(&Bucket::of(&event.tenant, event.id)))),
         ("sk".to_owned(), s(event.id.to_string())),
         ("event_type".to_owned(), s(event.event_type.as_str())),
         ("payload".to_owned(), s(event.payload.get())),
@@ -171,7 +107,7 @@ impl ports::Events for Store {
             .db
             .get_item()
             .table_name(&self.tables.events)
-            .key("pk", s(Bucket::of(tenant, id).pk()))
+            .key("pk", s(pk(&Bucket::of(tenant, id))))
             .key("sk", s(id.to_string()))
             .consistent_read(true)
             .send()
@@ -185,12 +121,8 @@ impl ports::Events for Store {
     }
 }
 
-impl Store {
-    /// Stores events, and marks their buckets. Storing one again changes nothing.
-    ///
-    /// # Errors
-    /// A write failed; some of the events may be stored.
-    pub async fn store_events(&self, events: &[Event]) -> Result<(), Error> {
+impl ports::EventIntake for Store {
+    async fn store_events(&self, events: &[Event]) -> Result<(), Error> {
         let mut items: Vec<Item> = Vec::with_capacity(events.len() + 2);
         let unmarked: HashSet<Bucket> = {
             let marked = self
@@ -236,7 +168,9 @@ impl Store {
         marked.extend(unmarked);
         Ok(())
     }
+}
 
+impl Store {
     /// One marker for the tenant's own listing, newest hour first, and one for the sweeper, which
     /// goes through an hour of all tenants.
     fn markers(&self, bucket: &Bucket, events: &[Event]) -> [Item; 2] {
@@ -328,13 +262,10 @@ impl Store {
             source: "the table is throttled".into(),
         })
     }
+}
 
-    /// The buckets of an hour that hold events, of all tenants. A marker that cannot be read is
-    /// logged and left out.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn buckets_of_hour(&self, hour: &str) -> Result<Vec<Bucket>, Error> {
+impl ports::EventTimes for Store {
+    async fn buckets_of_hour(&self, hour: &str) -> Result<Vec<Bucket>, Error> {
         let mut buckets = Vec::new();
         let mut start = None;
         loop {
@@ -367,28 +298,29 @@ impl Store {
         }
     }
 
-    /// A page of the events of a bucket accepted in `[from, to)`, oldest first and without their
-    /// payloads, from where another page ended. One that cannot be read is logged and left out.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn outlines_between(
+    async fn outlines_between(
         &self,
         bucket: &Bucket,
         from: Timestamp,
         to: Timestamp,
-        after: Option<Item>,
+        after: Option<EventId>,
     ) -> Result<OutlinePage, Error> {
+        let start = after.map(|event| {
+            Item::from([
+                ("pk".to_owned(), s(pk(bucket))),
+                ("sk".to_owned(), s(event.to_string())),
+            ])
+        });
         let answer = self
             .db
             .query()
             .table_name(&self.tables.events)
             .key_condition_expression("pk = :bucket AND sk BETWEEN :from AND :to")
             .projection_expression("sk, event_type, endpoints, expires_at, deliver_at")
-            .expression_attribute_values(":bucket", s(bucket.pk()))
+            .expression_attribute_values(":bucket", s(pk(bucket)))
             .expression_attribute_values(":from", s(EventId::floor(from).to_string()))
             .expression_attribute_values(":to", s(EventId::floor(to).to_string()))
-            .set_exclusive_start_key(after)
+            .set_exclusive_start_key(start)
             .send()
             .await
             .map_err(failed("Query events"))?;
@@ -399,7 +331,9 @@ impl Store {
                 .iter()
                 .filter_map(readable(outline))
                 .collect(),
-            next: answer.last_evaluated_key,
+            next: answer
+                .last_evaluated_key()
+                .and_then(|key| key.maybe_text("sk")?.parse().ok()),
         })
     }
 }

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
-use hookpost_domain::ports::{self, Error, Write};
+use hookpost_domain::ports::{self, Claim, Error, IdempotencyKey, Write};
 use hookpost_domain::quota::Meter;
 use hookpost_domain::{EventId, TenantId, Timestamp};
 
@@ -58,37 +58,15 @@ fn lost<R>(error: &SdkError<PutItemError, R>) -> Option<Item> {
     }
 }
 
-/// An idempotency key, as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    /// The event that was, or is being, accepted under it.
-    pub event: EventId,
-    /// What was posted.
-    pub fingerprint: String,
-    /// Whether all of its deliveries were sent: a repeat need not send anything.
-    pub sent: bool,
-}
-
-impl IdempotencyKey {
-    fn read(item: &Item) -> Result<Self, String> {
-        Ok(Self {
-            event: item
-                .text("event_id")?
-                .parse()
-                .map_err(|error| format!("{error}"))?,
-            fingerprint: item.text("fingerprint")?.to_owned(),
-            sent: item.contains_key("sent"),
-        })
-    }
-}
-
-/// Who has an idempotency key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
-    /// It is new, and ours.
-    New,
-    /// It was used before.
-    Known(IdempotencyKey),
+fn idempotency_key(item: &Item) -> Result<IdempotencyKey, String> {
+    Ok(IdempotencyKey {
+        event: item
+            .text("event_id")?
+            .parse()
+            .map_err(|error| format!("{error}"))?,
+        fingerprint: item.text("fingerprint")?.to_owned(),
+        sent: item.contains_key("sent"),
+    })
 }
 
 fn idempotency_pk(tenant: &TenantId, key: &str) -> String {
@@ -103,12 +81,8 @@ fn idempotency_pk(tenant: &TenantId, key: &str) -> String {
     format!("idem#{tenant}#{hex}")
 }
 
-impl Store {
-    /// Takes `key` for an event, or says what it was used for. A key older than a day is new.
-    ///
-    /// # Errors
-    /// The write failed.
-    pub async fn claim(
+impl ports::IdempotencyKeys for Store {
+    async fn claim(
         &self,
         tenant: &TenantId,
         key: &str,
@@ -137,7 +111,7 @@ impl Store {
         let Some(other) = lost(&error) else {
             return Err(failed("PutItem keys")(error));
         };
-        let known = IdempotencyKey::read(&other).map_err(|what| damaged("keys", &*pk, what))?;
+        let known = idempotency_key(&other).map_err(|what| damaged("keys", &*pk, what))?;
         // Our own first try, whose answer was lost.
         if known.event == event {
             return Ok(Claim::New);
@@ -145,12 +119,7 @@ impl Store {
         Ok(Claim::Known(known))
     }
 
-    /// Takes `key` over for event `new` from `old`, which was never stored: the event that it now
-    /// stands for, which is another's if that was faster.
-    ///
-    /// # Errors
-    /// A call failed.
-    pub async fn take_over(
+    async fn take_over(
         &self,
         tenant: &TenantId,
         key: &str,
@@ -183,15 +152,7 @@ impl Store {
         }
     }
 
-    /// What `key` was last used for.
-    ///
-    /// # Errors
-    /// The read failed.
-    pub async fn claimed(
-        &self,
-        tenant: &TenantId,
-        key: &str,
-    ) -> Result<Option<IdempotencyKey>, Error> {
+    async fn claimed(&self, tenant: &TenantId, key: &str) -> Result<Option<IdempotencyKey>, Error> {
         let pk = idempotency_pk(tenant, key);
         let answer = self
             .db
@@ -202,20 +163,11 @@ impl Store {
             .send()
             .await
             .map_err(failed("GetItem keys"))?;
-        let known = answer.item.as_ref().map(IdempotencyKey::read);
+        let known = answer.item.as_ref().map(idempotency_key);
         known.transpose().map_err(|what| damaged("keys", pk, what))
     }
 
-    /// Notes that everything was sent for the event under `key`.
-    ///
-    /// # Errors
-    /// The write failed.
-    pub async fn mark_sent(
-        &self,
-        tenant: &TenantId,
-        key: &str,
-        event: EventId,
-    ) -> Result<(), Error> {
+    async fn mark_sent(&self, tenant: &TenantId, key: &str, event: EventId) -> Result<(), Error> {
         self.db
             .update_item()
             .table_name(&self.tables.keys)

@@ -29,15 +29,10 @@ use tokio::sync::OnceCell;
 pub use audit::AuditPage;
 pub use catalogue::TypeChange;
 pub use counters::{Breakdown, Part, Resolution};
-pub use deliveries::{DeliveryPage, RecordPage, WaitingPage, WaitingRef};
-pub use endpoints::{Creation, Versions};
-pub use events::{Bucket, EventOutline, OutlinePage, hour_of};
+pub use endpoints::Creation;
 pub use item::Item;
 pub(crate) use item::{Read, n, s};
-pub use jobs::{Job, JobPage};
-pub use keys::{Claim, IdempotencyKey};
-pub use settings::HoldingNote;
-pub use walk::EventWalk;
+pub use jobs::JobPage;
 
 use crate::config::{Config, Tables};
 use crate::vault::{Kms, Shelf, Vault};

@@ -1,6 +1,6 @@
 //! The `settings` table: endpoints that hold deliveries back, the sweeper's cursor.
 
-use hookpost_domain::ports::{self, Error};
+use hookpost_domain::ports::{self, Error, HoldingNote};
 use hookpost_domain::{EndpointId, TenantId, Timestamp};
 
 use super::item::{Item, Read, n, s};
@@ -8,19 +8,6 @@ use super::{Store, damaged, failed, readable};
 
 const HOLDING: &str = "holding";
 const CURSORS: &str = "cursors";
-
-/// An endpoint that may hold deliveries back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HoldingNote {
-    /// Whose.
-    pub tenant: TenantId,
-    /// Which.
-    pub endpoint: EndpointId,
-    /// When that was last noted.
-    pub noted_at: Timestamp,
-    /// Since when the sweeper has found it quiet: nothing held, and no reason to hold anything.
-    pub quiet_since: Option<Timestamp>,
-}
 
 impl ports::Holding for Store {
     async fn note_holding(
@@ -42,13 +29,8 @@ impl ports::Holding for Store {
     }
 }
 
-impl Store {
-    /// The endpoints that may hold deliveries back. A note that cannot be read is logged and left
-    /// out.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn holding(&self) -> Result<Vec<HoldingNote>, Error> {
+impl ports::HoldingNotes for Store {
+    async fn holding(&self) -> Result<Vec<HoldingNote>, Error> {
         let items = self.query_all(HOLDING).await?;
         let note = |item: &Item| -> Option<HoldingNote> {
             let (tenant, endpoint) = item.maybe_text("sk")?.split_once('#')?;
@@ -66,16 +48,7 @@ impl Store {
         Ok(items.iter().filter_map(readable(note)).collect())
     }
 
-    /// Notes since when an endpoint has been quiet, or that it is not, unless the note has been
-    /// renewed.
-    ///
-    /// # Errors
-    /// The write failed.
-    pub async fn set_quiet(
-        &self,
-        note: &HoldingNote,
-        since: Option<Timestamp>,
-    ) -> Result<(), Error> {
+    async fn set_quiet(&self, note: &HoldingNote, since: Option<Timestamp>) -> Result<(), Error> {
         use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
         let update = self
             .db
@@ -100,11 +73,7 @@ impl Store {
         }
     }
 
-    /// Forgets a note, unless it has been renewed.
-    ///
-    /// # Errors
-    /// The write failed.
-    pub async fn forget_holding(&self, note: &HoldingNote) -> Result<(), Error> {
+    async fn forget_holding(&self, note: &HoldingNote) -> Result<(), Error> {
         use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
         let answer = self
             .db
@@ -124,12 +93,10 @@ impl Store {
             },
         }
     }
+}
 
-    /// How far something has got that goes through time.
-    ///
-    /// # Errors
-    /// The read failed.
-    pub async fn cursor(&self, name: &str) -> Result<Option<Timestamp>, Error> {
+impl ports::Cursors for Store {
+    async fn cursor(&self, name: &str) -> Result<Option<Timestamp>, Error> {
         let answer = self
             .db
             .get_item()
@@ -145,11 +112,7 @@ impl Store {
             .map(Timestamp::from_millis))
     }
 
-    /// Notes how far it has got.
-    ///
-    /// # Errors
-    /// The write failed.
-    pub async fn set_cursor(&self, name: &str, at: Timestamp) -> Result<(), Error> {
+    async fn set_cursor(&self, name: &str, at: Timestamp) -> Result<(), Error> {
         self.db
             .put_item()
             .table_name(&self.tables.settings)
@@ -161,7 +124,9 @@ impl Store {
             .map(|_| ())
             .map_err(failed("PutItem settings"))
     }
+}
 
+impl Store {
     pub(super) async fn query_all(&self, pk: &str) -> Result<Vec<Item>, Error> {
         let mut items = Vec::new();
         let mut start = None;

@@ -2,35 +2,22 @@
 //! that neither a quiet tenant's empty hours nor a busy one's number of events cost anything.
 
 use futures::future::try_join_all;
+use hookpost_domain::event::{Bucket, EventOutline, hour_of};
 use hookpost_domain::merge::{self, Shard};
-use hookpost_domain::ports::Error;
+use hookpost_domain::ports::{self, Error, EventWalk};
 use hookpost_domain::{EventId, TenantId, Timestamp};
 
-use super::events::{Bucket, EventOutline, outline};
+use super::events::{outline, pk};
 use super::item::{Item, Read, s};
-use super::{Store, failed, hour_of, readable};
+use super::{Store, failed, readable};
 
 /// Markers that are read at once: three hours of a busy tenant.
 const MARKERS: i32 = 24;
 /// Buckets that are read at once.
 const BUCKETS: usize = 8;
 
-/// A part of a tenant's events.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct EventWalk {
-    /// The events, newest first.
-    pub found: Vec<EventOutline>,
-    /// Whether there may be more before the last one.
-    pub more: bool,
-}
-
-impl Store {
-    /// About `limit` events of a tenant accepted at or after `from`, without their payloads,
-    /// newest first, from `upto` (and with it). At least one, if there is any.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub async fn events_back(
+impl ports::EventHistory for Store {
+    async fn events_back(
         &self,
         tenant: &TenantId,
         upto: Option<EventId>,
@@ -63,7 +50,9 @@ impl Store {
         }
         Ok(EventWalk { found, more: true })
     }
+}
 
+impl Store {
     /// Some buckets of whole hours, newest hour first, from that of `upto`.
     async fn buckets_back(
         &self,
@@ -125,7 +114,7 @@ impl Store {
             .table_name(&self.tables.events)
             .key_condition_expression("pk = :bucket AND sk BETWEEN :from AND :to")
             .projection_expression("sk, event_type, endpoints, expires_at, deliver_at, alias")
-            .expression_attribute_values(":bucket", s(bucket.pk()))
+            .expression_attribute_values(":bucket", s(pk(bucket)))
             .expression_attribute_values(":from", s(EventId::floor(from).to_string()))
             .expression_attribute_values(":to", s(upto.to_string()))
             .scan_index_forward(false)

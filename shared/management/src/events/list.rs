@@ -3,9 +3,9 @@
 
 use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
-use hookpost_adapters::table::EventOutline;
+use hookpost_domain::event::EventOutline;
 use hookpost_domain::matching::EventPattern;
-use hookpost_domain::ports::{Events, World};
+use hookpost_domain::ports::{EventHistory, Events, IdempotencyKeys, World};
 use hookpost_domain::{EventId, Invalid, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -7,7 +7,7 @@ use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
 use hookpost_domain::delivery::{Delivery, Status};
 use hookpost_domain::event::Event;
-use hookpost_domain::ports::{Deliveries, Error, Events, World, Write};
+use hookpost_domain::ports::{Deliveries, Error, Events, Records, World, Write};
 use hookpost_domain::{DeliveryId, EventId};
 
 use crate::Management;

@@ -1,8 +1,8 @@
 //! Events.
 
-use hookpost_adapters::table::EventOutline;
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::event::Event;
+use hookpost_domain::event::EventOutline;
 use hookpost_domain::matching::EventType;
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 use schemars::JsonSchema;
