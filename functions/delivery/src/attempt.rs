@@ -1,5 +1,7 @@
 //! One request, and what it teaches: about the delivery, and about the endpoint.
 
+use std::time::Duration;
+
 use hookpost_domain::answer::Judged;
 use hookpost_domain::breaker::{Breaker, Health, Slot};
 use hookpost_domain::delivery::{Attempt, AttemptResult, Delivery};
@@ -14,6 +16,14 @@ use crate::book::Page;
 use crate::received::Received;
 use crate::worker::{Ready, TRIES, chain};
 use crate::{Queues, Tables, Verdict, Worker};
+
+/// How long to wait before an attempt is recorded once more. What was sent and is not known will be
+/// sent again: that costs more than waiting. A write whose answer was lost then meets itself.
+const RECORD_PAUSES: [Duration; 3] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
 
 impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
     /// Makes the request, and stores what came of it before anything else is done.
@@ -94,11 +104,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         let mut current = delivery;
         for _ in 0..TRIES {
             let settled = outcome::settle(&current, attempt.clone(), &after, now);
-            match self
-                .store
-                .store_delivery(&settled.delivery, current.version)
-                .await?
-            {
+            match self.record(&settled.delivery, current.version).await? {
                 Write::Won => {
                     log(
                         &settled.delivery,
@@ -118,6 +124,23 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             call: "recording an attempt",
             source: "its record changes all the time".into(),
         })
+    }
+
+    /// Stores what came of a request, and again if that fails.
+    async fn record(&self, delivery: &Delivery, over: u64) -> Result<Write<Delivery>, Error> {
+        let mut pauses = RECORD_PAUSES.into_iter();
+        loop {
+            let error = match self.store.store_delivery(delivery, over).await {
+                Ok(Write::Lost(Some(other))) if other == *delivery => return Ok(Write::Won),
+                Ok(written) => return Ok(written),
+                Err(error) => error,
+            };
+            let Some(pause) = pauses.next() else {
+                return Err(error);
+            };
+            tracing::warn!(delivery.id = %delivery.id, error = %chain(&error), "an attempt is not recorded yet");
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// What the request says about the endpoint's health, and what that means for this delivery. A
