@@ -1,20 +1,23 @@
-//! The domain's ports in memory, for a whole function inside a test: a clock that the test moves,
-//! a queue with visibility, tables with compare-and-swap, a receiver that answers by script, and a
-//! fault at any call that the function makes.
+//! The domain's ports in memory, for whole functions inside a test: tables with compare-and-swap,
+//! the queues of `infra/local/sqs`, receivers that answer by script, all on Tokio's paused clock,
+//! and a fault at any call that a process makes.
 //!
 //! Where the emulators of `infra/local` can show the case, they do. Here is what they cannot: a
-//! call that fails before or after its effect, and hours that pass at once.
+//! call that fails before or after its effect, a process that ends between two calls, and days
+//! that pass at once.
 
 pub mod clock;
 pub mod faults;
-pub mod queue;
+pub mod process;
+pub mod queues;
 pub mod receiver;
 pub mod tables;
 
 pub use clock::Clock;
-pub use faults::{Fault, Faults};
-pub use queue::Queue;
-pub use receiver::Receiver;
+pub use faults::{Fault, Faults, Plan};
+pub use process::Process;
+pub use queues::Queues;
+pub use receiver::{Behaviour, Receiver, Request};
 pub use tables::Tables;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

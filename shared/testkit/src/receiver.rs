@@ -1,77 +1,240 @@
-//! An endpoint that answers by script.
+//! Endpoints that answer by script.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hookpost_domain::breaker::{Breaker, CACHE_LIFETIME};
 use hookpost_domain::delivery::{AttemptResult, FailureKind};
-use hookpost_domain::ports::{Answer, Transport};
+use hookpost_domain::ports::{Answer, Transport, World};
 use hookpost_domain::request::SignedRequest;
 use hookpost_domain::target::TargetUrl;
+use hookpost_domain::{EndpointId, EventId, Timestamp};
 
-use crate::lock;
+use crate::faults::SLOW;
+use crate::tables::Truth;
+use crate::{Fault, Process, lock};
+
+/// How long an endpoint takes to answer.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(40);
+/// How long after a breaker has opened a request may still go out that knew it closed: what a
+/// cache may be behind, and what may go slowly between reading it and sending.
+const LAST_ONES: Duration = Duration::from_secs(CACHE_LIFETIME.as_secs() + 4 * SLOW.as_secs());
+
+/// How an endpoint answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Behaviour {
+    /// With these statuses, one a request, and the last one from then on.
+    Statuses(Vec<u16>),
+    /// With 503 before this time, and 200 from then on.
+    DownUntil(Timestamp),
+}
+
+impl Behaviour {
+    fn status(&self, nth: usize, now: Timestamp) -> u16 {
+        match self {
+            Self::Statuses(script) => script.get(nth).or(script.last()).copied().unwrap_or(200),
+            Self::DownUntil(end) if now < *end => 503,
+            Self::DownUntil(_) => 200,
+        }
+    }
+}
+
+/// A request as an endpoint saw it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Which endpoint.
+    pub endpoint: EndpointId,
+    /// Its `webhook-id`.
+    pub event: EventId,
+    /// When it came.
+    pub at: Timestamp,
+    /// What was answered, whether or not anybody heard.
+    pub status: u16,
+    /// All of its headers.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Vec<u8>,
+}
 
 #[derive(Debug, Default)]
 struct State {
-    script: Vec<u16>,
-    got: Vec<String>,
+    behaviours: BTreeMap<EndpointId, Behaviour>,
+    got: Vec<Request>,
+    counts: BTreeMap<EndpointId, usize>,
+    /// Probes that are under way.
+    probing: BTreeMap<EndpointId, usize>,
+    violations: Vec<String>,
 }
 
-/// Answers with the statuses of its script, one a request, and the last one from then on.
-#[derive(Debug, Clone, Default)]
+/// All endpoints. An endpoint's URL ends with its id.
+#[derive(Debug, Clone)]
 pub struct Receiver {
     state: Arc<Mutex<State>>,
+    truth: Truth,
 }
 
 impl Receiver {
-    /// A receiver with this script; 200 if it is empty.
-    pub fn scripted(script: &[u16]) -> Self {
-        let receiver = Self::default();
-        lock(&receiver.state).script = script.to_vec();
-        receiver
+    /// Endpoints that answer 200; `truth` tells whether a breaker is open when a request comes.
+    pub fn new(truth: Truth) -> Self {
+        Self {
+            state: Arc::default(),
+            truth,
+        }
     }
 
-    /// The `webhook-id` of each request that came.
-    pub fn got(&self) -> Vec<String> {
+    /// Has an endpoint answer otherwise, beginning with its next request.
+    pub fn behave(&self, endpoint: &EndpointId, behaviour: Behaviour) {
+        lock(&self.state)
+            .behaviours
+            .insert(endpoint.clone(), behaviour);
+    }
+
+    /// Every request that came.
+    pub fn got(&self) -> Vec<Request> {
         lock(&self.state).got.clone()
+    }
+
+    /// What no receiver should see.
+    pub fn violations(&self) -> Vec<String> {
+        lock(&self.state).violations.clone()
+    }
+
+    /// The way of `process` to them.
+    pub fn from(&self, process: Process) -> Way {
+        Way {
+            receiver: self.clone(),
+            process,
+        }
+    }
+
+    /// A request comes in: its status, and whether it is a probe.
+    fn come(&self, endpoint: &EndpointId, request: SignedRequest, now: Timestamp) -> (u16, bool) {
+        let is_probe = match self.truth.health(endpoint).breaker {
+            Breaker::Open { opened_at, .. } => now > opened_at.after(LAST_ONES),
+            Breaker::Closed => false,
+        };
+        let mut state = lock(&self.state);
+        if is_probe {
+            let probing = state.probing.entry(endpoint.clone()).or_default();
+            *probing += 1;
+            if *probing > 1 {
+                let told = format!("two probes at once to {endpoint} at {now}");
+                state.violations.push(told);
+            }
+        }
+        let event = header(&request, "webhook-id").and_then(|id| id.parse().ok());
+        let Some(event) = event else {
+            state.violations.push("a request without an id".to_owned());
+            return (400, is_probe);
+        };
+        let count = state.counts.entry(endpoint.clone()).or_default();
+        let nth = *count;
+        *count += 1;
+        let behaviour = state.behaviours.get(endpoint);
+        let status = behaviour.map_or(200, |behaviour| behaviour.status(nth, now));
+        state.got.push(Request {
+            endpoint: endpoint.clone(),
+            event,
+            at: now,
+            status,
+            headers: request.headers,
+            body: request.body,
+        });
+        (status, is_probe)
+    }
+
+    fn gone(&self, endpoint: &EndpointId, was_probe: bool) {
+        if was_probe && let Some(probing) = lock(&self.state).probing.get_mut(endpoint) {
+            *probing -= 1;
+        }
     }
 }
 
-impl Transport for Receiver {
+fn header<'a>(request: &'a SignedRequest, name: &str) -> Option<&'a str> {
+    let mut headers = request.headers.iter();
+    headers
+        .find(|(other, _)| other == name)
+        .map(|(_, value)| value.as_str())
+}
+
+/// The endpoints as one process reaches them.
+#[derive(Debug, Clone)]
+pub struct Way {
+    receiver: Receiver,
+    process: Process,
+}
+
+impl Way {
+    async fn ask(&self, endpoint: &EndpointId, request: SignedRequest, wait: Duration) -> u16 {
+        let (status, was_probe) = self.receiver.come(endpoint, request, self.process.now());
+        tokio::time::sleep(wait).await;
+        self.receiver.gone(endpoint, was_probe);
+        status
+    }
+}
+
+impl Transport for Way {
     async fn post(
         &self,
-        _url: &TargetUrl,
+        url: &TargetUrl,
         request: SignedRequest,
-        _timeout: Duration,
+        timeout: Duration,
         _with_body: bool,
     ) -> Answer {
-        let mut state = lock(&self.state);
-        let nth = state.got.len();
-        let id = request
-            .headers
-            .into_iter()
-            .find(|(name, _)| name == "webhook-id");
-        state
-            .got
-            .push(id.map(|(_, value)| value).unwrap_or_default());
-        let status = state
-            .script
-            .get(nth)
-            .or(state.script.last())
-            .copied()
-            .unwrap_or(200);
-        let result = if (200..300).contains(&status) {
-            AttemptResult::Accepted(status)
-        } else {
-            AttemptResult::Failed {
-                kind: FailureKind::Http(status),
-                detail: "scripted".to_owned(),
-                response: String::new(),
+        let last = url.as_url().path().trim_start_matches('/').to_owned();
+        let Ok(endpoint) = last.parse::<EndpointId>() else {
+            return answer(failed(FailureKind::Dns));
+        };
+        let name = "POST to an endpoint";
+        let (_, fault) = self.process.begin(name).await;
+        if self.process.faults().is_stormy() {
+            return answer(failed(FailureKind::Connect));
+        }
+        let result = match fault {
+            None => result(self.ask(&endpoint, request, ANSWERS_WITHIN).await),
+            Some(Fault::Slow) => result(self.ask(&endpoint, request, SLOW).await),
+            Some(Fault::Before | Fault::Throttled) => failed(FailureKind::Connect),
+            Some(Fault::After) => {
+                self.ask(&endpoint, request, ANSWERS_WITHIN).await;
+                failed(FailureKind::Reset)
+            }
+            Some(Fault::TimedOut) => {
+                self.ask(&endpoint, request, timeout).await;
+                failed(FailureKind::Timeout)
+            }
+            Some(fault @ (Fault::Panic | Fault::KilledBefore)) => {
+                return self.process.end(name, fault).await;
+            }
+            Some(fault @ Fault::KilledAfter) => {
+                self.ask(&endpoint, request, ANSWERS_WITHIN).await;
+                return self.process.end(name, fault).await;
             }
         };
-        Answer {
-            result,
-            retry_after: None,
-            body: Vec::new(),
-        }
+        answer(result)
+    }
+}
+
+fn result(status: u16) -> AttemptResult {
+    if (200..300).contains(&status) {
+        AttemptResult::Accepted(status)
+    } else {
+        failed(FailureKind::Http(status))
+    }
+}
+
+fn failed(kind: FailureKind) -> AttemptResult {
+    AttemptResult::Failed {
+        kind,
+        detail: "scripted".to_owned(),
+        response: String::new(),
+    }
+}
+
+fn answer(result: AttemptResult) -> Answer {
+    Answer {
+        result,
+        retry_after: None,
+        body: Vec::new(),
     }
 }

@@ -1,70 +1,177 @@
-//! The tables, in memory: what DynamoDB promises of single items, and no more.
+//! The tables, in memory: what DynamoDB promises of single items and of indexes, and no more.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+mod finding;
+mod intake;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use hookpost_domain::breaker::Health;
 use hookpost_domain::catalogue::Rules;
 use hookpost_domain::counters::{Counters, Key, Period, Scope};
-use hookpost_domain::delivery::Delivery;
+use hookpost_domain::delivery::{Delivery, Status};
 use hookpost_domain::endpoint::Endpoint;
-use hookpost_domain::event::Event;
+use hookpost_domain::event::{Bucket, Event};
+use hookpost_domain::job::Job;
 use hookpost_domain::ports::{
-    Counting, Deliveries, Endpoints, Error, Events, Holding, Meters, Rulebook, Write,
+    Counting, Deliveries, Endpoints, Error, Events, Holding, HoldingNote, IdempotencyKey, Meters,
+    Rulebook, Versions, Write,
 };
 use hookpost_domain::quota::Meter;
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
-use crate::{Faults, lock};
+use crate::{Process, lock};
+
+/// How long events are kept.
+pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
 #[derive(Debug, Default)]
 struct State {
-    endpoints: HashMap<EndpointId, Endpoint>,
-    healths: HashMap<EndpointId, Health>,
-    events: HashMap<EventId, Event>,
-    deliveries: HashMap<DeliveryId, Delivery>,
-    meters: HashMap<String, Meter>,
-    holding: Vec<EndpointId>,
-    counts: HashMap<Key, Counters>,
+    endpoints: BTreeMap<EndpointId, Endpoint>,
+    versions: Versions,
     rules: Rules,
+    healths: BTreeMap<EndpointId, Health>,
+    events: BTreeMap<EventId, Event>,
+    buckets: BTreeSet<(String, TenantId, u8)>,
+    keys: BTreeMap<(TenantId, String), (IdempotencyKey, Timestamp)>,
+    deliveries: BTreeMap<DeliveryId, Delivery>,
+    by_wait: BTreeMap<String, BTreeSet<(Timestamp, DeliveryId)>>,
+    by_status: BTreeMap<String, BTreeSet<DeliveryId>>,
+    meters: BTreeMap<String, Meter>,
+    holding: BTreeMap<(TenantId, EndpointId), HoldingNote>,
+    cursors: BTreeMap<String, Timestamp>,
+    jobs: BTreeMap<(TenantId, String), Job>,
+    open_jobs: BTreeSet<(TenantId, String)>,
+    counts: Vec<(Key, Counters)>,
+    violations: Vec<String>,
 }
 
-/// All tables.
-#[derive(Debug, Clone)]
-pub struct Tables {
-    state: Arc<Mutex<State>>,
-    faults: Arc<Faults>,
-}
-
-impl Tables {
-    /// Empty tables.
-    pub fn new(faults: Arc<Faults>) -> Self {
-        Self {
-            state: Arc::default(),
-            faults,
+impl State {
+    fn put(&mut self, delivery: &Delivery) {
+        let id = &delivery.id;
+        if let Some(old) = self.deliveries.insert(id.clone(), delivery.clone()) {
+            let keys = old.index_keys();
+            if let Some(wait) = keys.wait {
+                let place = (Timestamp::from_millis(wait.at), id.clone());
+                self.by_wait.entry(wait.key).or_default().remove(&place);
+            }
+            if let Some(status) = keys.status {
+                self.by_status.entry(status).or_default().remove(id);
+            }
+            let was_delivered = matches!(old.status, Status::Delivered { .. });
+            let is_sent_again =
+                delivery.cycle > old.cycle || !matches!(delivery.status, Status::Delivered { .. });
+            if was_delivered && is_sent_again {
+                let told = format!("{id} was delivered, and is {}", delivery.status_name());
+                self.violations.push(told);
+            }
+        }
+        let keys = delivery.index_keys();
+        if let Some(wait) = keys.wait {
+            let place = (Timestamp::from_millis(wait.at), id.clone());
+            self.by_wait.entry(wait.key).or_default().insert(place);
+        }
+        if let Some(status) = keys.status {
+            self.by_status.entry(status).or_default().insert(id.clone());
         }
     }
+}
 
-    /// Puts an endpoint in, as the API would.
-    pub fn put_endpoint(&self, endpoint: Endpoint) {
+/// What is in the tables, past all processes and faults: for whoever holds a run against it.
+#[derive(Debug, Clone, Default)]
+pub struct Truth {
+    state: Arc<Mutex<State>>,
+}
+
+impl Truth {
+    fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
-            .endpoints
-            .insert(endpoint.id.clone(), endpoint);
     }
 
-    /// Puts an event in, as ingest would.
-    pub fn put_event(&self, event: Event) {
-        lock(&self.state).events.insert(event.id, event);
+    /// Puts an endpoint in, or changes it, as the API would.
+    pub fn put_endpoint(&self, endpoint: Endpoint) {
+        let mut state = self.state();
+        state.endpoints.insert(endpoint.id.clone(), endpoint);
+        state.versions.endpoints += 1;
     }
 
     /// Says what holds for event types, as the API would.
     pub fn put_rules(&self, rules: Rules) {
-        lock(&self.state).rules = rules;
+        let mut state = self.state();
+        state.rules = rules;
+        state.versions.rules += 1;
     }
 
-    /// The record of a delivery, past all faults.
+    /// An endpoint's configuration.
+    pub fn endpoint(&self, id: &EndpointId) -> Option<Endpoint> {
+        self.state().endpoints.get(id).cloned()
+    }
+
+    /// Deletes an endpoint and its health, as the API would.
+    pub fn delete_endpoint(&self, id: &EndpointId) {
+        let mut state = self.state();
+        state.endpoints.remove(id);
+        state.healths.remove(id);
+        state.versions.endpoints += 1;
+    }
+
+    /// Notes that an endpoint may hold deliveries back, as the API would before it pauses one.
+    pub fn note_holding(&self, tenant: &TenantId, id: &EndpointId, now: Timestamp) {
+        let note = HoldingNote {
+            tenant: tenant.clone(),
+            endpoint: id.clone(),
+            noted_at: now,
+            quiet_since: None,
+        };
+        let place = (tenant.clone(), id.clone());
+        self.state().holding.insert(place, note);
+    }
+
+    /// An endpoint's health.
+    pub fn health(&self, id: &EndpointId) -> Health {
+        self.state().healths.get(id).cloned().unwrap_or_default()
+    }
+
+    /// All events.
+    pub fn events(&self) -> Vec<Event> {
+        self.state().events.values().cloned().collect()
+    }
+
+    /// The record of a delivery.
     pub fn record(&self, id: &DeliveryId) -> Option<Delivery> {
-        lock(&self.state).deliveries.get(id).cloned()
+        self.state().deliveries.get(id).cloned()
+    }
+
+    /// All records.
+    pub fn records(&self) -> Vec<Delivery> {
+        self.state().deliveries.values().cloned().collect()
+    }
+
+    /// Whether any job is not finished.
+    pub fn has_open_jobs(&self) -> bool {
+        !self.state().open_jobs.is_empty()
+    }
+
+    /// Whether anything waits for the sweeper by `until`: by its time, or for its endpoint.
+    pub fn has_something_due(&self, until: Timestamp) -> bool {
+        let state = self.state();
+        let due = state
+            .by_wait
+            .iter()
+            .filter(|(key, _)| key.starts_with("due#"))
+            .filter_map(|(_, places)| places.first());
+        let mut due = due.map(|(at, _)| *at);
+        !state.holding.is_empty() || due.any(|at| at <= until)
+    }
+
+    /// Whether an event accepted before `then` has a delivery without a record.
+    pub fn has_something_lost(&self, then: Timestamp) -> bool {
+        let state = self.state();
+        let older = state.events.range(..EventId::floor(then));
+        older
+            .flat_map(|(_, event)| ids_of(event))
+            .any(|id| !state.deliveries.contains_key(&id))
     }
 
     /// All that was counted of a tenant's from the beginning.
@@ -74,19 +181,51 @@ impl Tables {
             scope: Scope::All,
             period: Period::Ever,
         };
-        let counts = lock(&self.state).counts.get(&key).copied();
-        counts.unwrap_or_default()
+        let mut sum = Counters::default();
+        for (_, counts) in self.state().counts.iter().filter(|(one, _)| *one == key) {
+            sum.merge(*counts);
+        }
+        sum
     }
 
-    /// The endpoints that were noted for the sweeper.
-    pub fn noted(&self) -> Vec<EndpointId> {
-        lock(&self.state).holding.clone()
+    /// What no table should see.
+    pub fn violations(&self) -> Vec<String> {
+        self.state().violations.clone()
+    }
+
+    /// The way of `process` to them.
+    pub fn from(&self, process: Process) -> Tables {
+        Tables {
+            truth: self.clone(),
+            process,
+        }
+    }
+}
+
+/// The deliveries of an event.
+pub fn ids_of(event: &Event) -> impl Iterator<Item = DeliveryId> {
+    event.endpoints.iter().map(|endpoint| DeliveryId {
+        event: event.id,
+        endpoint: endpoint.clone(),
+    })
+}
+
+/// The tables as one process reaches them.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    truth: Truth,
+    process: Process,
+}
+
+impl Tables {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.truth.state()
     }
 }
 
 /// Stores `new` under `key` if what is there has version `over` (0: nothing is).
-fn swap<K: std::hash::Hash + Eq, T: Clone>(
-    all: &mut HashMap<K, T>,
+fn swap<K: Ord, T: Clone>(
+    all: &mut BTreeMap<K, T>,
     key: K,
     new: &T,
     over: u64,
@@ -105,14 +244,13 @@ impl Endpoints for Tables {
         _tenant: &TenantId,
         id: &EndpointId,
     ) -> Result<Option<(Endpoint, Health)>, Error> {
-        self.faults.call("BatchGetItem endpoints", || {
-            let state = lock(&self.state);
+        let read = || {
+            let state = self.state();
             let health = state.healths.get(id).cloned().unwrap_or_default();
-            state
-                .endpoints
-                .get(id)
-                .map(|endpoint| (endpoint.clone(), health))
-        })
+            let endpoint = state.endpoints.get(id).cloned();
+            endpoint.map(|endpoint| (endpoint, health))
+        };
+        self.process.call("BatchGetItem endpoints", read).await
     }
 
     async fn store_health(
@@ -122,10 +260,11 @@ impl Endpoints for Tables {
         health: &Health,
         over: u64,
     ) -> Result<Write<Health>, Error> {
-        self.faults.call("PutItem endpoints", || {
-            let healths = &mut lock(&self.state).healths;
+        let write = || {
+            let healths = &mut self.state().healths;
             swap(healths, id.clone(), health, over, |health| health.version)
-        })
+        };
+        self.process.call("PutItem endpoints", write).await
     }
 
     async fn store_endpoint(
@@ -133,33 +272,37 @@ impl Endpoints for Tables {
         endpoint: &Endpoint,
         over: u64,
     ) -> Result<Write<Endpoint>, Error> {
-        self.faults.call("TransactWriteItems endpoints", || {
-            let endpoints = &mut lock(&self.state).endpoints;
-            swap(endpoints, endpoint.id.clone(), endpoint, over, |one| {
-                one.version
-            })
-        })
+        let write = || {
+            let mut state = self.state();
+            let id = endpoint.id.clone();
+            let written = swap(&mut state.endpoints, id, endpoint, over, |one| one.version);
+            state.versions.endpoints += u64::from(written == Write::Won);
+            written
+        };
+        self.process
+            .call("TransactWriteItems endpoints", write)
+            .await
     }
 }
 
 impl Rulebook for Tables {
     async fn rules(&self, _tenant: &TenantId) -> Result<Rules, Error> {
-        self.faults
-            .call("GetItem settings", || lock(&self.state).rules.clone())
+        let read = || self.state().rules.clone();
+        self.process.call("GetItem settings rules", read).await
     }
 }
 
 impl Events for Tables {
     async fn event(&self, _tenant: &TenantId, id: EventId) -> Result<Option<Event>, Error> {
-        self.faults.call("GetItem events", || {
-            lock(&self.state).events.get(&id).cloned()
-        })
+        let read = || self.state().events.get(&id).cloned();
+        self.process.call("GetItem events", read).await
     }
 }
 
 impl Deliveries for Tables {
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, Error> {
-        self.faults.call("GetItem deliveries", || self.record(id))
+        let read = || self.truth.record(id);
+        self.process.call("GetItem deliveries", read).await
     }
 
     async fn store_delivery(
@@ -167,24 +310,23 @@ impl Deliveries for Tables {
         delivery: &Delivery,
         over: u64,
     ) -> Result<Write<Delivery>, Error> {
-        self.faults.call("PutItem deliveries", || {
-            let deliveries = &mut lock(&self.state).deliveries;
-            swap(deliveries, delivery.id.clone(), delivery, over, |one| {
-                one.version
-            })
-        })
+        let write = || {
+            let mut state = self.state();
+            let current = state.deliveries.get(&delivery.id).cloned();
+            if current.as_ref().map_or(0, |current| current.version) != over {
+                return Write::Lost(current);
+            }
+            state.put(delivery);
+            Write::Won
+        };
+        self.process.call("PutItem deliveries", write).await
     }
 }
 
 impl Meters for Tables {
     async fn meter(&self, name: &str) -> Result<Meter, Error> {
-        self.faults.call("GetItem keys", || {
-            lock(&self.state)
-                .meters
-                .get(name)
-                .copied()
-                .unwrap_or_default()
-        })
+        let read = || self.state().meters.get(name).copied().unwrap_or_default();
+        self.process.call("GetItem keys", read).await
     }
 
     async fn store_meter(
@@ -193,31 +335,37 @@ impl Meters for Tables {
         meter: &Meter,
         over: u64,
     ) -> Result<Write<Meter>, Error> {
-        self.faults.call("PutItem keys", || {
-            let meters = &mut lock(&self.state).meters;
+        let write = || {
+            let meters = &mut self.state().meters;
             swap(meters, name.to_owned(), meter, over, |meter| meter.version)
-        })
+        };
+        self.process.call("PutItem keys", write).await
     }
 }
 
 impl Holding for Tables {
     async fn note_holding(
         &self,
-        _tenant: &TenantId,
+        tenant: &TenantId,
         id: &EndpointId,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Result<(), Error> {
-        self.faults.call("PutItem settings", || {
-            lock(&self.state).holding.push(id.clone());
-        })
+        let write = || self.truth.note_holding(tenant, id, now);
+        self.process.call("PutItem settings", write).await
     }
 }
 
+/// Counts are approximate whatever happens, and written by many small calls: no fault is wasted on
+/// them.
 impl Counting for Tables {
     async fn add_counts(&self, key: &Key, counts: Counters) -> Result<(), Error> {
-        self.faults.call("UpdateItem counters", || {
-            let sums = &mut lock(&self.state).counts;
-            sums.entry(key.clone()).or_default().merge(counts);
-        })
+        let add = || self.state().counts.push((key.clone(), counts));
+        self.process.uncounted(add).await;
+        Ok(())
     }
+}
+
+fn bucket_of(event: &Event) -> (String, TenantId, u8) {
+    let bucket = Bucket::of(&event.tenant, event.id);
+    (bucket.hour, bucket.tenant, bucket.shard)
 }

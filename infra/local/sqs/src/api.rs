@@ -197,6 +197,24 @@ impl Sqs {
         Ok(outcomes)
     }
 
+    /// Drops everything that a queue holds, what is in flight included.
+    pub fn purge(&self, queue: &str) -> Result<(), SqsError> {
+        self.run(|state, now_ms| state.purge(queue, now_ms))?;
+        self.report(&own_call("PurgeQueue", queue), &CallReport::new(0, 0, 0));
+        Ok(())
+    }
+
+    /// Sends home what a dead-letter queue holds now, as the console's "Start DLQ redrive" does.
+    pub fn start_redrive(&self, dead_letters: &str) -> Result<(), SqsError> {
+        let source = queue_arn(dead_letters);
+        self.run(|state, now_ms| state.start_task(&source, None, None, now_ms))?;
+        self.report(
+            &own_call("StartMessageMoveTask", dead_letters),
+            &CallReport::new(0, 0, 0),
+        );
+        Ok(())
+    }
+
     /// Hides a received message for so long from now; zero makes it visible at once.
     pub fn change_visibility(
         &self,

@@ -1,0 +1,171 @@
+//! The queues, as infra/template.yaml declares them, over the SQS of `infra/local/sqs` in process.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hookpost_domain::Timestamp;
+use hookpost_domain::ports::{
+    Backlog, DeliveryQueue, Error, ExhaustedQueue, Outgoing, Refusal, World,
+};
+use hookpost_domain::time::ceil_secs;
+use local_sqs::{NewMessage, Sqs};
+
+use crate::{Clock, Process};
+
+/// The delivery queue's name.
+pub const DELIVERY: &str = "delivery";
+/// The name of the queue before the dead-letter queue.
+pub const EXHAUSTED: &str = "exhausted";
+/// The dead-letter queue's name.
+pub const DEAD_LETTERS: &str = "dead-letters";
+
+/// Most messages in one `SendMessageBatch`.
+const MAX_BATCH: usize = 10;
+/// Tries of a last word.
+const TRIES: u32 = 3;
+
+/// All queues, empty. Call it inside a runtime.
+///
+/// # Panics
+/// Never: the attributes are good.
+#[expect(clippy::expect_used, reason = "the attributes are good")]
+pub fn create(clock: &Clock) -> Sqs {
+    let sqs = Sqs::new(Arc::new(clock.clone()));
+    let attributes = |pairs: &[(&str, String)]| -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect()
+    };
+    let retention = ("MessageRetentionPeriod", "1209600".to_owned());
+    let dead = sqs.create_queue(DEAD_LETTERS, &attributes(&[retention]));
+    let dead = dead.expect("a queue");
+    for (name, max_receives) in [(DELIVERY, 100), (EXHAUSTED, 5)] {
+        let redrive =
+            format!(r#"{{"deadLetterTargetArn":"{dead}","maxReceiveCount":{max_receives}}}"#);
+        let made = sqs.create_queue(
+            name,
+            &attributes(&[
+                ("MessageRetentionPeriod", "345600".to_owned()),
+                ("VisibilityTimeout", "360".to_owned()),
+                ("RedrivePolicy", redrive),
+            ]),
+        );
+        made.expect("a queue");
+    }
+    sqs
+}
+
+/// The queues as one process reaches them.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    sqs: Sqs,
+    process: Process,
+}
+
+impl Queues {
+    /// The way of `process` to them.
+    pub const fn new(sqs: Sqs, process: Process) -> Self {
+        Self { sqs, process }
+    }
+
+    fn put(&self, queue: &str, body: String, delay: Duration, group_id: Option<String>) {
+        let message = NewMessage {
+            body,
+            delay: Some(Duration::from_secs(ceil_secs(delay).min(900))),
+            group_id,
+            ..NewMessage::default()
+        };
+        // What is sent here is never refused.
+        let _ = self.sqs.send(queue, message);
+    }
+
+    fn put_outgoing(&self, (message, delay): (Outgoing, Duration)) {
+        let (body, group) = match &message {
+            Outgoing::Deliver(carrier) => {
+                let group = carrier.endpoint_id.to_string();
+                (serde_json::to_string(carrier), Some(group))
+            }
+            Outgoing::FanOut(range) => (serde_json::to_string(range), None),
+            Outgoing::Raw(body) => (Ok(body.clone()), None),
+        };
+        self.put(DELIVERY, body.unwrap_or_default(), delay, group);
+    }
+}
+
+impl DeliveryQueue for Queues {
+    async fn send(&self, messages: Vec<(Outgoing, Duration)>) -> Result<(), Error> {
+        let mut messages = messages.into_iter().peekable();
+        while messages.peek().is_some() {
+            let batch = messages.by_ref().take(MAX_BATCH).collect();
+            self.process
+                .call_each("SendMessageBatch delivery", batch, |one| {
+                    self.put_outgoing(one);
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn keep_back(&self, receipt: &str, visible_in: Duration) -> Result<(), Error> {
+        let visible_in = Duration::from_secs(ceil_secs(visible_in));
+        self.process
+            .call("ChangeMessageVisibility delivery", || {
+                self.sqs.change_visibility(DELIVERY, receipt, visible_in)
+            })
+            .await?
+            .map_err(refused)
+    }
+}
+
+impl ExhaustedQueue for Queues {
+    async fn bury(&self, body: impl Fn(Timestamp) -> String + Send + Sync) -> Result<(), Error> {
+        let mut tries = 0;
+        loop {
+            // Dated when it is sent, not when it arrives.
+            let dated = body(self.process.now());
+            let sent = self
+                .process
+                .call("SendMessage exhausted", || {
+                    self.put(EXHAUSTED, dated, Duration::ZERO, None);
+                })
+                .await;
+            tries += 1;
+            if sent.is_ok() || tries == TRIES {
+                return sent;
+            }
+        }
+    }
+}
+
+impl Backlog for Queues {
+    async fn is_delivery_queue_empty(&self) -> Result<bool, Error> {
+        self.process
+            .call("GetQueueAttributes delivery", || {
+                self.sqs.queue_counts(DELIVERY).is_none_or(|counts| {
+                    counts.visible == 0 && counts.in_flight == 0 && counts.delayed == 0
+                })
+            })
+            .await
+    }
+}
+
+impl Refusal for Queues {
+    async fn refuse(&self, receipt: &str) -> Result<(), Error> {
+        self.process
+            .call("ChangeMessageVisibility exhausted", || {
+                self.sqs
+                    .change_visibility(EXHAUSTED, receipt, Duration::ZERO)
+            })
+            .await?
+            .map_err(refused)
+    }
+}
+
+fn refused(error: local_sqs::SqsError) -> Error {
+    Error {
+        call: "SQS",
+        source: error.into(),
+    }
+}

@@ -1,0 +1,14 @@
+//! What must always hold, under faults.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails where it stands"
+)]
+
+mod every_fault;
+mod found_again;
+mod many_faults;
+mod weather;
