@@ -197,6 +197,12 @@ impl<W: World> Admin<W> {
                 let listed = services.list_deliveries(caller, call.query_as()?).await?;
                 Reply::json(200, &listed)
             }
+            Op::PostDelivery => {
+                let key = call.idempotency_key()?;
+                let begun = Box::pin(services.post_delivery(caller, call.json()?, key)).await?;
+                let location = format!("/api/v1/deliveries/{}", begun.id);
+                Reply::json(202, &begun).with_header("location", location)
+            }
             Op::ExportDeliveries => self.export(admitted).await?,
             Op::RetryDelivery => {
                 let order = call.json_or_default()?;

@@ -41,6 +41,7 @@ pub(crate) enum Op {
     Catalogue(Catalogue),
     GetDelivery,
     ListDeliveries,
+    PostDelivery,
     ExportDeliveries,
     RetryDelivery,
     CancelDelivery,
@@ -209,6 +210,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/catalogue/{tenant}", Access::Open, Op::Catalogue(Catalogue::PublicPage)),
 
     route("GET", "/deliveries", READ, Op::ListDeliveries),
+    route("POST", "/deliveries", PUBLISH, Op::PostDelivery),
     route("GET", "/deliveries/export", READ, Op::ExportDeliveries),
     route("GET", "/deliveries/{id}", READ, Op::GetDelivery),
     route("DELETE", "/deliveries/{id}", MANAGE, Op::DeleteDelivery),

@@ -6,13 +6,14 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
+use hookpost_adapters::repeats;
 use hookpost_adapters::world::random_bytes;
 use hookpost_domain::carrier::{Carrier, FanOut, VERSION};
 use hookpost_domain::counters::Counters;
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::event::{CheckedDraft, Event, Payload};
 use hookpost_domain::matching::EventType;
-use hookpost_domain::ports::{Claim, DeliveryQueue, Error, IdempotencyKey, Outgoing, World};
+use hookpost_domain::ports::{Claim, DeliveryQueue, Error, Outgoing, World};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 use serde::Serialize;
 
@@ -21,15 +22,6 @@ use crate::{Acceptor, Tables};
 /// Events that match more endpoints than this are fanned out in the background, this many a
 /// message.
 const FAN_OUT_ABOVE: usize = 100;
-
-/// How long a call with the same key is given to finish before its work is done in its place.
-const UNDER_WAY: Duration = Duration::from_secs(3);
-/// How often it is looked whether it has.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// How old a key is when the call that took it can be under way no more: older than the function's
-/// time-out.
-const GIVEN_UP: Duration = Duration::from_secs(60);
 
 /// One event to accept.
 #[derive(Debug)]
@@ -214,24 +206,6 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
         Ok(tasks.into_iter().map(|(_, task)| task).collect())
     }
 
-    /// What a key was used for, once the call that uses it right now has had time to finish.
-    async fn settled(
-        &self,
-        tenant: &TenantId,
-        key: &str,
-        known: IdempotencyKey,
-    ) -> Result<IdempotencyKey, Error> {
-        let mut known = known;
-        while !known.sent && self.world.now().since(known.event.time()) < UNDER_WAY {
-            tokio::time::sleep(LOOK_AGAIN).await;
-            match self.store.claimed(tenant, key).await? {
-                Some(now) => known = now,
-                None => break,
-            }
-        }
-        Ok(known)
-    }
-
     async fn task(&self, request: Request, twin: bool) -> Result<Task, Error> {
         let Request { draft, tenant, key } = request;
         let now = self.world.now();
@@ -270,7 +244,7 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
                 let used = if twin {
                     used
                 } else {
-                    self.settled(&tenant, key, used).await?
+                    repeats::settled(&self.store, &self.world, &tenant, key, used).await?
                 };
                 if let Some(event) = self.store.event(&tenant, used.event).await? {
                     return Ok(if used.sent {
@@ -285,7 +259,7 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
                     });
                 }
                 let old = used.event;
-                if used.sent || now.since(old.time()) <= GIVEN_UP {
+                if used.sent || now.since(old.time()) <= repeats::GIVEN_UP {
                     // Whoever stores it, now or in a moment, stores the same event.
                     repeated = Some(old);
                 } else {

@@ -156,7 +156,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
     }
 
     async fn post_event(&self, call: &Call, caller: &Caller) -> Result<Reply, Problem> {
-        let key = draft::header_key(call)?;
+        let key = call.idempotency_key()?;
         let accepted = self.acceptor.post_event(&call.body, key, caller).await?;
         Ok(Reply::json(202, &accepted))
     }
@@ -165,7 +165,7 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
     /// for.
     async fn post_batch(&self, call: &Call, caller: &Caller) -> (Result<Reply, Problem>, bool) {
         let answer = async {
-            let key = draft::header_key(call)?;
+            let key = call.idempotency_key()?;
             self.acceptor.post_batch(&call.body, key, caller).await
         };
         match answer.await {

@@ -100,6 +100,21 @@ impl Call {
         })
     }
 
+    /// The `Idempotency-Key` header.
+    ///
+    /// # Errors
+    /// 422 for one that is empty, too long or not ASCII.
+    pub fn idempotency_key(&self) -> Result<Option<String>, Problem> {
+        let Some(key) = self.text_header("Idempotency-Key")? else {
+            return Ok(None);
+        };
+        if key.is_empty() || key.len() > 255 {
+            let rule = "must be 1 to 255 characters";
+            return Err(Problem::invalid(&Invalid::new("Idempotency-Key", rule)));
+        }
+        Ok(Some(key.to_owned()))
+    }
+
     /// A query parameter.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)

@@ -14,6 +14,7 @@ pub mod counting;
 mod deploy_key;
 pub mod limits;
 pub mod queue;
+pub mod repeats;
 pub mod table;
 pub mod telemetry;
 pub mod tls;

@@ -119,7 +119,33 @@ impl EndpointId {
     pub fn generate(now: Timestamp, random: [u8; 10]) -> Self {
         Self(format!("ep_{}", uuid_v7(now, random).simple()))
     }
+
+    /// Of a URL that is delivered to without being registered: `url_` and the first 32 hex digits
+    /// of a hash of everything about it.
+    pub fn of_url(hash: [u8; 32]) -> Self {
+        Self::of_hash(UNLISTED, hash)
+    }
+
+    /// Whether it is such an id: its endpoint is in no list.
+    pub fn is_unlisted(&self) -> bool {
+        self.0.starts_with(UNLISTED)
+    }
+
+    fn of_hash(prefix: &str, hash: [u8; 32]) -> Self {
+        let id = hash
+            .iter()
+            .take(16)
+            .fold(prefix.to_owned(), |mut id, byte| {
+                use fmt::Write;
+                // Writing to a string cannot fail.
+                let _ = write!(id, "{byte:02x}");
+                id
+            });
+        Self(id)
+    }
 }
+
+const UNLISTED: &str = "url_";
 
 /// One thing that happened. A `UUIDv7`: its time says which hour it is stored under, its hash which
 /// shard, so that it can be read without an index.

@@ -4,7 +4,7 @@ use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
 use hookpost_adapters::table::Creation;
 use hookpost_adapters::world::{random_bytes, secret_bytes};
-use hookpost_domain::endpoint::{Endpoint, EndpointDraft, EndpointState, RotationDraft};
+use hookpost_domain::endpoint::{Endpoint, EndpointDraft, EndpointState, ManagedBy, RotationDraft};
 use hookpost_domain::ports::{EndpointList, Endpoints, Error, Holding, World, Write};
 use hookpost_domain::signature::Secret;
 use hookpost_domain::{EndpointId, Invalid};
@@ -24,6 +24,21 @@ pub(crate) fn missing() -> Problem {
 
 pub(crate) fn busy() -> Problem {
     Problem::conflict("this endpoint is being changed by others; try again")
+}
+
+/// What an endpoint is like is not changed here if it is said elsewhere.
+fn changeable(endpoint: &Endpoint) -> Result<(), Problem> {
+    let why = match endpoint.managed_by {
+        None => return Ok(()),
+        Some(ManagedBy::Deployment) => {
+            "this endpoint is declared by the deployment: change `WebhookUrls` or \
+             `WebhookSettings` there, and deploy"
+        }
+        Some(ManagedBy::Delivery) => {
+            "this endpoint was made for deliveries to its URL: post them with other settings"
+        }
+    };
+    Err(Problem::conflict(why))
 }
 
 /// Which endpoints to list.
@@ -157,7 +172,7 @@ impl<W: World> Management<W> {
     ///
     /// # Errors
     /// 404 if the tenant has none of this id, 422 for a field that breaks its rule, 409 if others
-    /// change it all the time.
+    /// change it all the time, or what it is like is said elsewhere.
     pub async fn change_endpoint(
         &self,
         caller: &Caller,
@@ -166,6 +181,7 @@ impl<W: World> Management<W> {
     ) -> Result<EndpointView, Problem> {
         let now = self.world.now();
         let change = |current: &Endpoint| {
+            changeable(current)?;
             let mut next = draft
                 .clone()
                 .change(current, &self.config.allowed_targets, now)?;
@@ -217,6 +233,7 @@ impl<W: World> Management<W> {
         let secret = Secret::generate(secret);
         let mut current = self.whole_endpoint(caller, id).await?;
         for _ in 0..TRIES {
+            changeable(&current)?;
             let next = draft.clone().rotate(&current, secret.clone(), now)?;
             match self.store.store_endpoint(&next, current.version).await? {
                 Write::Won => return Ok(EndpointView::rotated(&next, &self.config.retry)),
@@ -229,9 +246,13 @@ impl<W: World> Management<W> {
     /// Deletes an endpoint; its deliveries end cancelled.
     ///
     /// # Errors
-    /// 404 if the tenant has none of this id.
+    /// 404 if the tenant has none of this id, 409 for one that the deployment declares.
     pub async fn delete_endpoint(&self, caller: &Caller, id: &str) -> Result<(), Problem> {
-        let id: EndpointId = id.parse().map_err(|_| missing())?;
+        let endpoint = self.find_endpoint(caller, id).await?;
+        if endpoint.managed_by == Some(ManagedBy::Deployment) {
+            changeable(&endpoint)?;
+        }
+        let id = endpoint.id;
         // What is held back for it has to be cancelled by somebody.
         self.store
             .note_holding(&caller.tenant, &id, self.world.now())

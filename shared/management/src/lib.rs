@@ -7,6 +7,7 @@
 mod audit;
 mod dead_letters;
 mod deliveries;
+mod direct;
 mod endpoint_states;
 mod endpoints;
 mod event_types;

@@ -15,6 +15,7 @@ mod client;
 mod costs;
 mod dead_letters;
 mod deliveries;
+mod direct;
 mod event_types;
 mod events;
 mod filters;

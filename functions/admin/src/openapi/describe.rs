@@ -1,11 +1,11 @@
 //! What the document says of each call.
 
-use hookpost_domain::endpoint::{EndpointDraft, RotationDraft};
+use hookpost_domain::endpoint::{DirectDraft, EndpointDraft, RotationDraft};
 use hookpost_management::page::{Found, Page};
 use hookpost_management::view::{
-    CancelledView, CriteriaView, DeadLetterView, DeliveryView, EndpointView, EventStatusView,
-    EventSummary, EventView, HealthView, MatchView, MetricsView, PreviewView, StatsView,
-    SubscriberHealthView, TestView,
+    CancelledView, CriteriaView, DeadLetterView, DeliveryView, DirectView, EndpointView,
+    EventStatusView, EventSummary, EventView, HealthView, MatchView, MetricsView, PreviewView,
+    StatsView, SubscriberHealthView, TestView,
 };
 use hookpost_management::{
     CriteriaQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, EventQuery, HealthQuery,
@@ -296,6 +296,15 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
         )
         .query::<DeliveryQuery>(shapes)
         .json::<Found<DeliveryView>>(200, shapes),
+        Op::PostDelivery => call(
+            "postDelivery",
+            "deliveries",
+            "Send to a URL that is not registered: 202 once it is stored and queued",
+        )
+        .headers(elsewhere::KEY)
+        .body::<DirectDraft>(shapes)
+        .json::<DirectView>(202, shapes)
+        .problems(&[(409, "The key was used for another delivery")]),
         Op::ExportDeliveries => call(
             "exportDeliveries",
             "deliveries",

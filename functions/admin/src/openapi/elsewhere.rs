@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::describe::Described;
 
-const KEY: &[(&str, &str)] = &[(
+pub(super) const KEY: &[(&str, &str)] = &[(
     "Idempotency-Key",
     "A repeat with the same key within 24 hours is sent nothing twice",
 )];

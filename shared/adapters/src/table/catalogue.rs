@@ -11,7 +11,7 @@ use hookpost_domain::catalogue::{Rules, TypeEntry};
 use hookpost_domain::matching::EventType;
 use hookpost_domain::ports::{self, Error};
 
-use super::endpoints::{VERSION_KEY, key};
+use super::endpoints::counts_key;
 use super::item::{Item, Read, n, s};
 use super::{Store, damaged, failed, readable};
 
@@ -127,7 +127,7 @@ impl Store {
         };
         let told = Update::builder()
             .table_name(&self.tables.endpoints)
-            .set_key(Some(key(tenant, VERSION_KEY)))
+            .set_key(Some(counts_key(tenant)))
             .update_expression("SET rules_version = :version")
             .expression_attribute_values(":version", n(rules.version));
         let mut writes = vec![

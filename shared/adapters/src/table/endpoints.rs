@@ -2,6 +2,10 @@
 //! the breaker beside it, and `#version` for the tenant's counts: of changes of its
 //! endpoints and of the rules for its event types, and of endpoints.
 //!
+//! Endpoints that are in no list (of URLs that are delivered to without being registered) have a
+//! partition each, `tenant#endpoint_id`, so that whoever reads a tenant's endpoints does not read
+//! them. They are in no count, and go by themselves once they have not been used for long.
+//!
 //! The configuration is stored without its secrets; they are in `sealed`, encrypted under the data
 //! key that `data_key` names, for this endpoint and no other.
 
@@ -10,21 +14,23 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Delete, KeysAndAttributes, Put, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, Delete, KeysAndAttributes, Put, ReturnValue,
+    TransactWriteItem, Update,
 };
 use hookpost_domain::breaker::Health;
 use hookpost_domain::endpoint::{Endpoint, EndpointSecrets};
 use hookpost_domain::ports::{self, Error, Versions, World, Write};
-use hookpost_domain::{EndpointId, TenantId};
+use hookpost_domain::{EndpointId, TenantId, Timestamp};
 
 use super::item::{Item, Read, n, s};
 use super::{Store, damaged, failed};
 use crate::RealWorld;
 use crate::vault::Sealed;
 
-pub(super) const VERSION_KEY: &str = "#version";
+const VERSION_KEY: &str = "#version";
 
 /// What came of making an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +62,20 @@ enum Changed {
     Full,
 }
 
+/// For how long an endpoint that is in no list is kept, beyond what is kept of its last delivery:
+/// more than a delivery can wait, and a day in which its use need not be noted.
+const SPARE: Duration = Duration::from_secs(16 * 24 * 3600);
+const NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
+
+/// Where an endpoint and its health are.
+fn partition(tenant: &TenantId, id: &EndpointId) -> String {
+    if id.is_unlisted() {
+        format!("{tenant}#{id}")
+    } else {
+        tenant.to_string()
+    }
+}
+
 fn health_key(id: &EndpointId) -> String {
     format!("{id}#health")
 }
@@ -73,7 +93,10 @@ fn to_item(endpoint: &Endpoint, secrets: Sealed) -> Item {
             "sealed".to_owned(),
             AttributeValue::B(Blob::new(secrets.bytes)),
         ),
-        ("pk".to_owned(), s(endpoint.tenant.as_str())),
+        (
+            "pk".to_owned(),
+            s(partition(&endpoint.tenant, &endpoint.id)),
+        ),
         ("sk".to_owned(), s(endpoint.id.as_str())),
         ("version".to_owned(), n(endpoint.version)),
         // For whoever looks at the table.
@@ -108,10 +131,17 @@ fn health(item: &Item) -> Result<Health, Error> {
     read().map_err(|what| damaged("endpoints", item.maybe_text("sk").unwrap_or("?"), what))
 }
 
-pub(super) fn key(tenant: &TenantId, sk: &str) -> HashMap<String, AttributeValue> {
+fn key(tenant: &TenantId, id: &EndpointId, sk: &str) -> HashMap<String, AttributeValue> {
+    HashMap::from([
+        ("pk".to_owned(), s(partition(tenant, id))),
+        ("sk".to_owned(), s(sk)),
+    ])
+}
+
+pub(super) fn counts_key(tenant: &TenantId) -> HashMap<String, AttributeValue> {
     HashMap::from([
         ("pk".to_owned(), s(tenant.as_str())),
-        ("sk".to_owned(), s(sk)),
+        ("sk".to_owned(), s(VERSION_KEY)),
     ])
 }
 
@@ -135,12 +165,16 @@ impl ports::Endpoints for Store {
         state: &Health,
         over: u64,
     ) -> Result<Write<Health>, Error> {
-        let mut item = key(tenant, &health_key(id));
+        let mut item = key(tenant, id, &health_key(id));
         item.insert("version".to_owned(), n(state.version));
         item.insert(
             "health".to_owned(),
             s(serde_json::to_string(state).unwrap_or_default()),
         );
+        if id.is_unlisted() {
+            let end = self.unlisted_until(RealWorld.now());
+            item.insert("expires_at".to_owned(), n(end.as_secs()));
+        }
         let write = self.db.put_item().table_name(&self.tables.endpoints);
         Ok(
             match super::keys::versioned_put(write, &mut item, over, "PutItem endpoints").await? {
@@ -151,6 +185,15 @@ impl ports::Endpoints for Store {
     }
 
     async fn store_endpoint(&self, config: &Endpoint, over: u64) -> Result<Write<Endpoint>, Error> {
+        if config.id.is_unlisted() {
+            // A delivery that is due later than usual may need it.
+            let known = self.endpoint_item(&config.tenant, &config.id).await?;
+            let until = known.and_then(|item| item.maybe_number("expires_at"));
+            let usual = self.unlisted_until(RealWorld.now()).as_secs();
+            return self
+                .put_unlisted(config, over, usual.max(until.unwrap_or_default()))
+                .await;
+        }
         let number = match over {
             0 => Number::More(usize::MAX),
             _ => Number::Same,
@@ -188,6 +231,70 @@ impl Store {
                 }
             }
         })
+    }
+
+    /// Stores an endpoint that is in no list, or sees to it that it stays for as long as a delivery
+    /// that is due then can need it. The one that is there already is the same but for its state.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn keep_unlisted(&self, config: &Endpoint, due: Timestamp) -> Result<(), Error> {
+        let key = || Some(key(&config.tenant, &config.id, config.id.as_str()));
+        let until = self.unlisted_until(due).as_secs();
+        let long_enough = until - NOTED_EVERY.as_secs();
+        let kept = |item: &Item| item.maybe_number("expires_at") >= Some(long_enough);
+        for _ in 0..3 {
+            let Some(item) = self.endpoint_item(&config.tenant, &config.id).await? else {
+                match self.put_unlisted(config, 0, until).await? {
+                    Write::Won => return Ok(()),
+                    Write::Lost(_) => continue,
+                }
+            };
+            if kept(&item) {
+                return Ok(());
+            }
+            let answer = self
+                .db
+                .update_item()
+                .table_name(&self.tables.endpoints)
+                .set_key(key())
+                .update_expression("SET expires_at = :until")
+                .condition_expression("attribute_exists(pk)")
+                .expression_attribute_values(":until", n(until))
+                .send()
+                .await;
+            match answer {
+                Ok(_) => return Ok(()),
+                // Its time was over just now.
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(failed("UpdateItem endpoints")(error)),
+            }
+        }
+        Err(Error {
+            call: "keep an endpoint",
+            source: "it comes and goes all the time".into(),
+        })
+    }
+
+    fn unlisted_until(&self, now: Timestamp) -> Timestamp {
+        now.after(self.retention + SPARE)
+    }
+
+    async fn put_unlisted(
+        &self,
+        config: &Endpoint,
+        over: u64,
+        until: u64,
+    ) -> Result<Write<Endpoint>, Error> {
+        let mut item = self.seal(config).await?;
+        item.insert("expires_at".to_owned(), n(until));
+        let write = self.db.put_item().table_name(&self.tables.endpoints);
+        let written = super::keys::versioned_put(write, &mut item, over, "PutItem endpoints");
+        match written.await? {
+            Write::Won => Ok(Write::Won),
+            Write::Lost(None) => Ok(Write::Lost(None)),
+            Write::Lost(Some(item)) => Ok(Write::Lost(Some(self.open(&item).await?))),
+        }
     }
 
     async fn put_endpoint(
@@ -289,8 +396,8 @@ impl Store {
     ) -> Result<(Option<Item>, Health), Error> {
         let health_key = health_key(id);
         let mut wanted = KeysAndAttributes::builder()
-            .keys(key(tenant, id.as_str()))
-            .keys(key(tenant, &health_key))
+            .keys(key(tenant, id, id.as_str()))
+            .keys(key(tenant, id, &health_key))
             // A health from before a probe began would undo what is known of it.
             .consistent_read(true)
             .build()
@@ -335,7 +442,7 @@ impl Store {
             .db
             .get_item()
             .table_name(&self.tables.endpoints)
-            .set_key(Some(key(tenant, id.as_str())))
+            .set_key(Some(key(tenant, id, id.as_str())))
             .consistent_read(true)
             .send()
             .await
@@ -390,9 +497,33 @@ impl Store {
     /// # Errors
     /// The write failed.
     pub async fn delete_endpoint(&self, tenant: &TenantId, id: &EndpointId) -> Result<bool, Error> {
+        let deleted = if id.is_unlisted() {
+            let delete = self.db.delete_item().table_name(&self.tables.endpoints);
+            let answer = delete
+                .set_key(Some(key(tenant, id, id.as_str())))
+                .return_values(ReturnValue::AllOld)
+                .send()
+                .await;
+            let answer = answer.map_err(failed("DeleteItem endpoints"))?;
+            answer.attributes.is_some()
+        } else {
+            self.delete_listed(tenant, id).await?
+        };
+        let health = self
+            .db
+            .delete_item()
+            .table_name(&self.tables.endpoints)
+            .set_key(Some(key(tenant, id, &health_key(id))))
+            .send()
+            .await;
+        health.map_err(failed("DeleteItem endpoints"))?;
+        Ok(deleted)
+    }
+
+    async fn delete_listed(&self, tenant: &TenantId, id: &EndpointId) -> Result<bool, Error> {
         let delete = Delete::builder()
             .table_name(&self.tables.endpoints)
-            .set_key(Some(key(tenant, id.as_str())))
+            .set_key(Some(key(tenant, id, id.as_str())))
             .condition_expression("attribute_exists(pk)")
             .build()
             .map_err(|error| Error {
@@ -400,16 +531,7 @@ impl Store {
                 source: error.into(),
             })?;
         let delete = TransactWriteItem::builder().delete(delete).build();
-        let deleted = self.change(tenant, delete, Number::Less).await? == Changed::Done;
-        let health = self
-            .db
-            .delete_item()
-            .table_name(&self.tables.endpoints)
-            .set_key(Some(key(tenant, &health_key(id))))
-            .send()
-            .await;
-        health.map_err(failed("DeleteItem endpoints"))?;
-        Ok(deleted)
+        Ok(self.change(tenant, delete, Number::Less).await? == Changed::Done)
     }
 
     /// Writes, and counts the change and the endpoints, in one.
@@ -421,7 +543,7 @@ impl Store {
     ) -> Result<Changed, Error> {
         let count = Update::builder()
             .table_name(&self.tables.endpoints)
-            .set_key(Some(key(tenant, VERSION_KEY)))
+            .set_key(Some(counts_key(tenant)))
             .expression_attribute_values(":one", n(1u8));
         let count = match number {
             Number::Same => count.update_expression("ADD n :one"),
@@ -485,7 +607,7 @@ impl ports::EndpointList for Store {
             .db
             .get_item()
             .table_name(&self.tables.endpoints)
-            .set_key(Some(key(tenant, VERSION_KEY)))
+            .set_key(Some(counts_key(tenant)))
             .consistent_read(true)
             .send()
             .await
@@ -546,4 +668,10 @@ fn codes<R>(error: &SdkError<TransactWriteItemsError, R>) -> impl Iterator<Item 
         Some(_) | None => &[],
     };
     reasons.iter().map(CancellationReason::code)
+}
+
+fn is_gone<R>(error: &SdkError<UpdateItemError, R>) -> bool {
+    error
+        .as_service_error()
+        .is_some_and(UpdateItemError::is_conditional_check_failed_exception)
 }

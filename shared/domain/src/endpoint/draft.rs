@@ -76,63 +76,63 @@ impl<T> Patch<T> {
 pub struct EndpointDraft {
     /// Where requests go: HTTPS, a public address. A new endpoint needs it.
     #[serde(alias = "endpoint_url")]
-    url: Option<String>,
+    pub(super) url: Option<String>,
     /// A name for people, at most 200 bytes.
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// What it is for, at most 2000 bytes.
-    description: Option<String>,
+    pub(super) description: Option<String>,
     /// What its owner wants to remember about it: at most 50 texts of at most 500 bytes.
-    metadata: Patch<BTreeMap<String, String>>,
+    pub(super) metadata: Patch<BTreeMap<String, String>>,
     /// 1 to 100 event types, stems such as `order.*`, or `*`. A new endpoint needs them.
     #[serde(alias = "events", alias = "event_patterns")]
-    event_types: Option<Vec<String>>,
+    pub(super) event_types: Option<Vec<String>>,
     /// An EventBridge event pattern over `data`.
     #[cfg_attr(
         feature = "schema",
         schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")
     )]
-    filter: Patch<Box<RawValue>>,
+    pub(super) filter: Patch<Box<RawValue>>,
     /// The body as JSON with `{{data.order.id}}` in its strings.
     #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Value>"))]
-    template: Patch<Box<RawValue>>,
+    pub(super) template: Patch<Box<RawValue>>,
     /// What requests are signed with; generated unless given. Its prefix says how it signs: `whsk_`
     /// is ed25519, everything else HMAC.
-    secret: Option<String>,
+    pub(super) secret: Option<String>,
     /// How requests are signed; `hmac` unless given.
-    signing: Option<Signing>,
+    pub(super) signing: Option<Signing>,
     /// HTTP basic auth.
-    auth: Patch<AuthInput>,
+    pub(super) auth: Patch<AuthInput>,
     /// Headers of its own, at most 20. A value sent back as `***` stays as it is.
-    headers: Option<BTreeMap<String, String>>,
+    pub(super) headers: Option<BTreeMap<String, String>>,
     /// When failed deliveries are tried again; as the deployment says unless given.
     #[serde(alias = "retry_policy")]
-    retry: Patch<RetryInput>,
+    pub(super) retry: Patch<RetryInput>,
     /// Attempts in all, 1 to 50, in place of the policy's.
-    max_retries: Option<u32>,
+    pub(super) max_retries: Option<u32>,
     /// Statuses that are retried whatever class of `no_retry_statuses` they are in: `409`.
-    retry_statuses: Option<Vec<StatusPattern>>,
+    pub(super) retry_statuses: Option<Vec<StatusPattern>>,
     /// Statuses that no retry mends: `422`, `"4xx"`.
-    no_retry_statuses: Option<Vec<StatusPattern>>,
+    pub(super) no_retry_statuses: Option<Vec<StatusPattern>>,
     /// What its answers mean, where HTTP says otherwise. The first that fits counts.
-    response_rules: Option<Vec<ResponseRule>>,
+    pub(super) response_rules: Option<Vec<ResponseRule>>,
     /// Seconds a request may take, 1 to 30; 15 unless given.
     #[serde(alias = "timeout")]
-    timeout_seconds: Patch<f64>,
+    pub(super) timeout_seconds: Patch<f64>,
     /// Most requests a second, 1 to 100000.
     #[serde(alias = "rate_limit")]
-    rate_limit_per_second: Patch<u32>,
+    pub(super) rate_limit_per_second: Patch<u32>,
     /// When its breaker opens, and for how long.
-    breaker: Patch<BreakerInput>,
+    pub(super) breaker: Patch<BreakerInput>,
     /// Whether events are delivered; `false` makes them dead letters, to be replayed later.
-    active: Option<bool>,
+    pub(super) active: Option<bool>,
     /// Whether deliveries wait.
-    paused: Option<bool>,
+    pub(super) paused: Option<bool>,
 }
 
 #[derive(Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct AuthInput {
+pub(super) struct AuthInput {
     /// `basic`.
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -145,7 +145,7 @@ struct AuthInput {
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct BreakerInput {
+pub(super) struct BreakerInput {
     /// Failures in a row that open it, 1 to 1000; 5 unless given.
     failures: Option<u32>,
     /// Seconds until the first probe, 1 to 900; 30 unless given.
@@ -206,6 +206,7 @@ impl EndpointDraft {
             breaker: BreakerPolicy::default(),
             state: EndpointState::Active,
             resumed_at: None,
+            managed_by: None,
             created_at: now,
             updated_at: now,
             version: 0,

@@ -1,5 +1,6 @@
 //! An endpoint: where events go, which ones, and how.
 
+mod direct;
 mod draft;
 mod retry_input;
 mod rotation;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use direct::{DIRECT_EVENT, Direct, DirectDraft};
 pub use draft::{EndpointDraft, Patch};
 pub use retry_input::{DurationInput, JitterInput, RetryInput, RetryNumbers};
 pub use rotation::{DEFAULT_OVERLAP, MAX_LIVE_KEYS, MAX_OVERLAP, RotationDraft};
@@ -129,6 +131,26 @@ pub enum DisabledBy {
     Gone,
 }
 
+/// Who says what an endpoint is like, if it is not whoever calls the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ManagedBy {
+    /// The deployment's settings.
+    Deployment,
+    /// The deliveries to a URL that is not registered.
+    Delivery,
+}
+
+impl ManagedBy {
+    /// Its name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Deployment => "deployment",
+            Self::Delivery => "delivery",
+        }
+    }
+}
+
 /// Everything about one endpoint but its health.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -189,6 +211,9 @@ pub struct Endpoint {
     /// When it was last resumed after a pause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_at: Option<Timestamp>,
+    /// Who says what it is like, if not whoever calls the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<ManagedBy>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hookpost_domain::answer::{ResponseRule, StatusPattern};
 use hookpost_domain::breaker::{Breaker, Health};
-use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState, ExtraHeader};
+use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState, ExtraHeader, ManagedBy};
 use hookpost_domain::matching::EventPattern;
 use hookpost_domain::retry::{Backoff, Jitter, RetryPolicy};
 use hookpost_domain::signature::Signing;
@@ -48,6 +48,9 @@ pub struct EndpointView {
     pub active: bool,
     /// Who disabled it: `operator`, or `gone` if it answered 410.
     pub disabled_by: Option<&'static str>,
+    /// Who says what it is like, if not whoever calls the API: the `deployment` that declares it, or
+    /// the `delivery` to its URL that it was made for. It cannot be changed here then.
+    pub managed_by: Option<&'static str>,
     /// When failed deliveries are tried again.
     pub retry: RetryView,
     /// Statuses that are retried whatever class of `no_retry_statuses` they are in.
@@ -262,6 +265,7 @@ impl EndpointView {
             state,
             active: state == "active",
             disabled_by,
+            managed_by: endpoint.managed_by.map(ManagedBy::name),
             retry: RetryView::of(endpoint.retry.as_ref().unwrap_or(default_retry)),
             retry_statuses: endpoint.retry_statuses.clone(),
             no_retry_statuses: endpoint.no_retry_statuses.clone(),

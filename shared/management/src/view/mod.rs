@@ -1,6 +1,7 @@
 //! Resources as they are shown. Secrets are shown when they are made, and never again.
 
 mod delivery;
+mod direct;
 mod endpoint;
 mod event;
 mod event_type;
@@ -8,6 +9,7 @@ mod matching;
 mod statistics;
 
 pub use delivery::{AttemptError, AttemptView, DeadLetterView, DeliveryView};
+pub use direct::DirectView;
 pub use endpoint::{
     AuthView, BreakerPolicyView, BreakerView, EndpointView, HealthView, JitterView, RetryView,
     TestView, unmask_headers,
