@@ -3,17 +3,19 @@
 
 mod catalogue;
 mod docs;
+mod invocation;
 mod openapi;
 mod routes;
 mod statistics;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use hookpost_adapters::api::{Call, Problem, Reply};
+use hookpost_adapters::api::{self, Call, Problem, Reply};
 use hookpost_adapters::auth::{Caller, Door, Needs};
 use hookpost_domain::ports::World;
-use hookpost_management::{Format, Management};
+use hookpost_management::{Format, Management, Reconciled, Todo, Undeclared};
 use serde_json::json;
 
+pub use invocation::{Invocation, Outcome};
 use routes::{Access, Event, Found, Key, Op, Operate};
 
 /// The function, over the services with clock and dice `W`.
@@ -42,6 +44,46 @@ impl<W: World> Admin<W> {
     /// A function over these services, for whoever comes in by `door`.
     pub fn new(services: Management<W>, door: Door) -> Self {
         Self { services, door }
+    }
+
+    /// Does what the function is invoked for. A call is always answered.
+    ///
+    /// # Errors
+    /// What the deployment declares was not carried out: the schedule's next try will, unless it
+    /// makes no sense.
+    pub async fn invoke(
+        &self,
+        invocation: Invocation,
+        request_id: &str,
+    ) -> Result<Outcome, Undeclared> {
+        match invocation {
+            Invocation::Reconcile { .. } => {
+                let reconciled = Box::pin(self.reconcile(request_id)).await;
+                reconciled.map(Outcome::Reconciled)
+            }
+            Invocation::Call(request) => {
+                let outcome = Box::pin(self.handle(*request)).await;
+                Ok(Outcome::Answered(Box::new(api::to_gateway(outcome))))
+            }
+        }
+    }
+
+    async fn reconcile(&self, request_id: &str) -> Result<Reconciled, Undeclared> {
+        let work = match self.services.declared_anew().await? {
+            Todo::Nothing(done) => return Ok(done),
+            Todo::Reconcile(work) => work,
+        };
+        let (store, config) = (self.services.store(), self.services.config());
+        let now = self.services.world().now();
+        let action = "declared endpoints";
+        let begun = self
+            .door
+            .begin_for_deployment(action, request_id, store, config, now);
+        let trail = begun.await?;
+        let outcome = self.services.reconcile_declared(*work).await;
+        let status = if outcome.is_ok() { 200 } else { 500 };
+        trail.end(store, status, None).await;
+        outcome
     }
 
     /// Answers one HTTP call.

@@ -1,13 +1,12 @@
-//! The admin function: the management API.
+//! The admin function: the management API, and the endpoints that the deployment declares.
 
 use std::sync::Arc;
 
-use admin::Admin;
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use admin::{Admin, Invocation};
 use hookpost_adapters::auth::Door;
 use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
-use hookpost_adapters::{Config, RealWorld, api, aws, telemetry};
+use hookpost_adapters::{Config, RealWorld, aws, telemetry};
 use hookpost_management::Management;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
@@ -22,9 +21,12 @@ async fn main() -> Result<(), Error> {
     let door = Door::new(&sdk, &config);
     let services = Management::new(store, queues, RealWorld, config);
     let admin = Arc::new(Admin::new(services, door));
-    lambda_runtime::run(service_fn(|event: LambdaEvent<ApiGatewayV2httpRequest>| {
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Invocation>| {
         let admin = Arc::clone(&admin);
-        async move { Ok::<_, Error>(api::to_gateway(Box::pin(admin.handle(event.payload)).await)) }
+        async move {
+            let outcome = admin.invoke(event.payload, &event.context.request_id);
+            outcome.await.map_err(Error::from)
+        }
     }))
     .await
 }

@@ -32,6 +32,29 @@ pub struct Trail {
     until: Timestamp,
 }
 
+/// The entry of what nobody calls for over HTTP, before anything has come of it.
+pub(crate) fn entry_without_call(
+    actor: &Actor,
+    action: &str,
+    tenant: &TenantId,
+    request_id: &str,
+    now: Timestamp,
+) -> Entry {
+    Entry {
+        id: AuditId::generate(now, random_bytes()),
+        tenant: Some(tenant.clone()),
+        actor: actor.to_string(),
+        action: action.to_owned(),
+        method: String::new(),
+        resource: action.to_owned(),
+        source_ip: String::new(),
+        request_id: request_id.to_owned(),
+        outcome: Outcome::Begun,
+        status: None,
+        left_out: 0,
+    }
+}
+
 /// An entry of a call, before anything came of it.
 pub fn entry_of(
     call: &Call,

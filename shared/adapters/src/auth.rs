@@ -14,18 +14,15 @@ use hookpost_domain::access::{
     Actor, ApiKey, KeyDigest, KeyRecord, Networks, Reach, Scope, Scopes, Standing, Token,
     TokenFault,
 };
-use hookpost_domain::audit::{Entry, Outcome};
-use hookpost_domain::ids::AuditId;
 use hookpost_domain::ports::Error;
 use hookpost_domain::{Invalid, TenantId, Timestamp};
 
 use crate::Config;
 use crate::api::{Call, Problem, Reply};
-use crate::audit::{AuditLog, Trail, entry_of};
+use crate::audit::{AuditLog, Trail, entry_of, entry_without_call};
 use crate::deploy_key::DeployKey;
 use crate::limits::Limits;
 use crate::table::Store;
-use crate::world::random_bytes;
 
 /// How long a process takes a key for what it was when it was looked up.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
@@ -273,19 +270,24 @@ impl Door {
         config: &Config,
         now: Timestamp,
     ) -> Result<Trail, Error> {
-        let entry = Entry {
-            id: AuditId::generate(now, random_bytes()),
-            tenant: Some(tenant.clone()),
-            actor: Actor::Console.to_string(),
-            action: action.to_owned(),
-            method: String::new(),
-            resource: action.to_owned(),
-            source_ip: String::new(),
-            request_id: request_id.to_owned(),
-            outcome: Outcome::Begun,
-            status: None,
-            left_out: 0,
-        };
+        let entry = entry_without_call(&Actor::Console, action, tenant, request_id, now);
+        self.log.begin(store, config, entry).await
+    }
+
+    /// Notes that what the deployment declares is about to be carried out.
+    ///
+    /// # Errors
+    /// It could not be noted, and must not be done.
+    pub async fn begin_for_deployment(
+        &self,
+        action: &str,
+        request_id: &str,
+        store: &Store,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<Trail, Error> {
+        let tenant = TenantId::default();
+        let entry = entry_without_call(&Actor::Deployment, action, &tenant, request_id, now);
         self.log.begin(store, config, entry).await
     }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use hookpost_domain::access::{KeyDigest, Networks};
-use hookpost_domain::endpoint::{RetryInput, RetryNumbers};
+use hookpost_domain::endpoint::{Declarations, RetryInput, RetryNumbers};
 use hookpost_domain::outcome::{MAX_KEEP_BACK, Patience};
 use hookpost_domain::retry::RetryPolicy;
 use hookpost_domain::target::AllowedTargets;
@@ -39,6 +39,9 @@ pub struct Config {
     pub patience: Patience,
     /// `MAX_ENDPOINTS` of one tenant.
     pub max_endpoints: usize,
+    /// `WEBHOOK_URLS` and what goes with it: endpoints that are there without a call. Only the function
+    /// that makes them has it.
+    pub declarations: Declarations,
     /// `RETENTION_DAYS` of events and deliveries.
     pub retention: Duration,
     /// `AUDIT_RETENTION_DAYS` of the audit log.
@@ -122,6 +125,7 @@ impl Config {
                 max_age: Duration::from_secs(3600 * read.or("MAX_AGE_HOURS", 72u64)),
             },
             max_endpoints: read.or("MAX_ENDPOINTS", 1000),
+            declarations: Declarations::collect(&read.lookup),
             retention: days(read.or("RETENTION_DAYS", 30)),
             audit_retention: days(read.or("AUDIT_RETENTION_DAYS", 365)),
             dlq_retention: days(read.or("DLQ_RETENTION_DAYS", 7)),

@@ -126,7 +126,13 @@ impl EndpointId {
         Self::of_hash(UNLISTED, hash)
     }
 
-    /// Whether it is such an id: its endpoint is in no list.
+    /// Of an endpoint that the deployment declares: `dep_` and the first 32 hex digits of a hash of
+    /// its URL.
+    pub fn declared(hash: [u8; 32]) -> Self {
+        Self::of_hash("dep_", hash)
+    }
+
+    /// Whether it is one of [`Self::of_url`]: its endpoint is in no list.
     pub fn is_unlisted(&self) -> bool {
         self.0.starts_with(UNLISTED)
     }

@@ -6,6 +6,7 @@
 
 mod audit;
 mod dead_letters;
+mod declared;
 mod deliveries;
 mod direct;
 mod endpoint_states;
@@ -23,6 +24,8 @@ mod statistics;
 mod tokens;
 pub mod view;
 
+use std::sync::atomic::AtomicBool;
+
 use hookpost_adapters::Config;
 use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
@@ -34,6 +37,7 @@ use page::Places;
 
 pub use audit::{AuditEntryView, AuditQuery};
 pub use dead_letters::{DeadLetterQuery, ResolveOrder};
+pub use declared::{Reconciled, Todo, Undeclared, Work};
 pub use deliveries::{DeliveryQuery, RetryOrder, StatusQuery};
 pub use endpoint_states::TestDraft;
 pub use endpoints::EndpointQuery;
@@ -54,6 +58,8 @@ pub struct Management<W> {
     queues: Queues,
     world: W,
     config: Config,
+    /// Whether this process knows that no endpoint is, or was, declared.
+    nothing_declared: AtomicBool,
 }
 
 impl<W: World> Management<W> {
@@ -64,6 +70,7 @@ impl<W: World> Management<W> {
             queues,
             world,
             config,
+            nothing_declared: AtomicBool::new(false),
         }
     }
 

@@ -14,6 +14,7 @@ mod breaker;
 mod client;
 mod costs;
 mod dead_letters;
+mod declared;
 mod deliveries;
 mod direct;
 mod event_types;

@@ -158,6 +158,8 @@ pub enum Actor {
     DeployKey,
     /// Whoever may invoke the function in AWS, such as by the Lambda console's Test button.
     Console,
+    /// Whoever deploys: what the deployment's own settings say.
+    Deployment,
     /// Nobody knows: no key was given, or none is needed.
     Anonymous,
 }
@@ -169,6 +171,7 @@ impl fmt::Display for Actor {
             Self::Token { id, .. } => write!(f, "token:{id}"),
             Self::DeployKey => f.write_str("deploy-key"),
             Self::Console => f.write_str("console"),
+            Self::Deployment => f.write_str("deployment"),
             Self::Anonymous => f.write_str("anonymous"),
         }
     }

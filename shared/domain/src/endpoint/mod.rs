@@ -1,5 +1,6 @@
 //! An endpoint: where events go, which ones, and how.
 
+mod declared;
 mod direct;
 mod draft;
 mod retry_input;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use declared::{Declarations, Declared};
 pub use direct::{DIRECT_EVENT, Direct, DirectDraft};
 pub use draft::{EndpointDraft, Patch};
 pub use retry_input::{DurationInput, JitterInput, RetryInput, RetryNumbers};
@@ -129,6 +131,8 @@ pub enum DisabledBy {
     Operator,
     /// The endpoint itself, by answering 410 Gone.
     Gone,
+    /// The deployment, by declaring it no more.
+    Deployment,
 }
 
 /// Who says what an endpoint is like, if it is not whoever calls the API.

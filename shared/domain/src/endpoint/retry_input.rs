@@ -147,6 +147,15 @@ impl RetryNumbers {
         }
     }
 
+    /// The same, with waits as long as they are said to be.
+    #[must_use]
+    pub fn without_jitter(self) -> Self {
+        Self {
+            jitter: Some(JitterInput::Switch(false)),
+            ..self
+        }
+    }
+
     pub(super) fn policy(&self, max_attempts: Option<u32>) -> Result<RetryPolicy, Invalid> {
         let name = self.preset.as_deref().unwrap_or("quick");
         let preset = RetryPolicy::preset(name).ok_or_else(|| {

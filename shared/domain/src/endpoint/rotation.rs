@@ -32,6 +32,14 @@ pub struct RotationDraft {
 }
 
 impl RotationDraft {
+    /// To this secret, with the usual overlap.
+    pub fn to(secret: Secret) -> Self {
+        Self {
+            secret: Some(secret),
+            ..Self::default()
+        }
+    }
+
     /// `endpoint` with a new secret, one version on. `generated` is used unless the draft brings
     /// one. Who brings the secret that signs already changes nothing but the overlap: a call whose
     /// answer was lost can be made again.

@@ -46,7 +46,8 @@ pub struct EndpointView {
     pub state: &'static str,
     /// Whether events are delivered as they come.
     pub active: bool,
-    /// Who disabled it: `operator`, or `gone` if it answered 410.
+    /// Who disabled it: `operator`, `gone` if it answered 410, or `deployment` if that declares it no
+    /// more.
     pub disabled_by: Option<&'static str>,
     /// Who says what it is like, if not whoever calls the API: the `deployment` that declares it, or
     /// the `delivery` to its URL that it was made for. It cannot be changed here then.
@@ -240,6 +241,7 @@ impl EndpointView {
             EndpointState::Active | EndpointState::Paused => None,
             EndpointState::Disabled(DisabledBy::Operator) => Some("operator"),
             EndpointState::Disabled(DisabledBy::Gone) => Some("gone"),
+            EndpointState::Disabled(DisabledBy::Deployment) => Some("deployment"),
         };
         let header = |header: &ExtraHeader| {
             let value = if with_secrets { &header.value } else { MASK };
