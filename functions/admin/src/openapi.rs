@@ -91,6 +91,7 @@ fn operation(route: &Route, described: Described, generator: &mut SchemaGenerato
     if let Some(query) = described.query {
         parameters.extend(query_parameters(&query, generator));
     }
+    parameters.extend(described.parameters);
     parameters.extend(described.headers.iter().map(|(name, text)| {
         json!({ "name": name, "in": "header", "description": text, "schema": { "type": "string" } })
     }));

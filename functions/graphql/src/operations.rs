@@ -2,16 +2,18 @@
 
 use hookpost_adapters::api::{self, Problem};
 use hookpost_adapters::auth::Caller;
-use hookpost_domain::endpoint::EndpointDraft;
+use hookpost_domain::access::Scope;
+use hookpost_domain::endpoint::{EndpointDraft, RotationDraft};
 use hookpost_domain::ports::World;
 use hookpost_management::page::{Found, Page};
 use hookpost_management::view::{
-    DeadLetterView, DeliveryView, EndpointView, EventStatusView, EventView, HealthView,
-    MetricsView, StatsView,
+    CancelledView, DeadLetterView, DeliveryView, EndpointView, EventStatusView, EventSummary,
+    EventView, HealthView, MetricsView, StatsView, TestView,
 };
 use hookpost_management::{
-    DeadLetterQuery, DeliveryQuery, EndpointQuery, JobQuery, Management, ResolveOrder, RetryOrder,
-    StatsQuery, StatusQuery,
+    AuditEntryView, AuditQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, EventQuery,
+    JobQuery, KeyDraft, KeyQuery, KeyView, Management, OpenBreaker, ResolveOrder, RetryOrder,
+    StatsQuery, StatusQuery, TestDraft,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +27,7 @@ pub(crate) enum Op {
     Endpoints,
     Endpoint,
     EndpointHealth,
+    Events,
     Event,
     EventStatus,
     Deliveries,
@@ -35,6 +38,8 @@ pub(crate) enum Op {
     Job,
     Stats,
     Metrics,
+    ApiKeys,
+    AuditLog,
     CreateEndpoint,
     UpdateEndpoint,
     DeleteEndpoint,
@@ -42,6 +47,11 @@ pub(crate) enum Op {
     DisableEndpoint,
     PauseEndpoint,
     ResumeEndpoint,
+    RotateSecret,
+    TestEndpoint,
+    OpenBreaker,
+    CloseBreaker,
+    CancelEvent,
     RetryDelivery,
     CancelDelivery,
     DeleteDelivery,
@@ -49,6 +59,8 @@ pub(crate) enum Op {
     ResolveDeadLetter,
     DeleteDeadLetter,
     CancelJob,
+    CreateApiKey,
+    RevokeApiKey,
 }
 
 /// Its name, and whether it changes something.
@@ -57,6 +69,7 @@ pub(crate) const OPERATIONS: &[(Op, &str, bool)] = &[
     (Op::Endpoints, "endpoints", false),
     (Op::Endpoint, "endpoint", false),
     (Op::EndpointHealth, "endpointHealth", false),
+    (Op::Events, "events", false),
     (Op::Event, "event", false),
     (Op::EventStatus, "eventStatus", false),
     (Op::Deliveries, "deliveries", false),
@@ -67,6 +80,8 @@ pub(crate) const OPERATIONS: &[(Op, &str, bool)] = &[
     (Op::Job, "job", false),
     (Op::Stats, "stats", false),
     (Op::Metrics, "metrics", false),
+    (Op::ApiKeys, "apiKeys", false),
+    (Op::AuditLog, "auditLog", false),
     (Op::CreateEndpoint, "createEndpoint", true),
     (Op::UpdateEndpoint, "updateEndpoint", true),
     (Op::DeleteEndpoint, "deleteEndpoint", true),
@@ -74,6 +89,11 @@ pub(crate) const OPERATIONS: &[(Op, &str, bool)] = &[
     (Op::DisableEndpoint, "disableEndpoint", true),
     (Op::PauseEndpoint, "pauseEndpoint", true),
     (Op::ResumeEndpoint, "resumeEndpoint", true),
+    (Op::RotateSecret, "rotateSecret", true),
+    (Op::TestEndpoint, "testEndpoint", true),
+    (Op::OpenBreaker, "openBreaker", true),
+    (Op::CloseBreaker, "closeBreaker", true),
+    (Op::CancelEvent, "cancelEvent", true),
     (Op::RetryDelivery, "retryDelivery", true),
     (Op::CancelDelivery, "cancelDelivery", true),
     (Op::DeleteDelivery, "deleteDelivery", true),
@@ -81,6 +101,8 @@ pub(crate) const OPERATIONS: &[(Op, &str, bool)] = &[
     (Op::ResolveDeadLetter, "resolveDeadLetter", true),
     (Op::DeleteDeadLetter, "deleteDeadLetter", true),
     (Op::CancelJob, "cancelJob", true),
+    (Op::CreateApiKey, "createApiKey", true),
+    (Op::RevokeApiKey, "revokeApiKey", true),
 ];
 
 impl Op {
@@ -124,6 +146,58 @@ impl Op {
             ),
             Self::Job => (id(), json!({}), "How far a job has got"),
             Self::CancelJob => (id(), json!({}), "Calls a job off: what is done stays done"),
+            Self::Events => (
+                shapes.arguments::<EventQuery>(),
+                shapes.answer::<Page<EventSummary>>(),
+                "Events, newest first",
+            ),
+            Self::ApiKeys => (
+                shapes.arguments::<KeyQuery>(),
+                shapes.answer::<Page<KeyView>>(),
+                "API keys, newest first; needs the scope `admin`",
+            ),
+            Self::AuditLog => (
+                shapes.arguments::<AuditQuery>(),
+                shapes.answer::<Page<AuditEntryView>>(),
+                "Who did what, newest first; needs the scope `admin`",
+            ),
+            Self::CreateApiKey => (
+                shapes.input::<KeyDraft>(),
+                shapes.answer::<KeyView>(),
+                "Makes an API key, which is shown once; needs the scope `admin`",
+            ),
+            Self::RevokeApiKey => (
+                id(),
+                json!({ "type": "boolean" }),
+                "Revokes an API key; needs the scope `admin`",
+            ),
+            Self::RotateSecret => (
+                shapes.arguments::<RotationDraft>().id(),
+                shapes.answer::<EndpointView>(),
+                "A new secret, shown once; the old one signs as well for as long as is said",
+            ),
+            Self::TestEndpoint => (
+                shapes.arguments::<TestDraft>().id(),
+                shapes.answer::<TestView>(),
+                "Sends an event to this endpoint only",
+            ),
+            Self::OpenBreaker => (
+                shapes.arguments::<OpenBreaker>().id(),
+                shapes.answer::<HealthView>(),
+                "Lets no request through for a while",
+            ),
+            Self::CloseBreaker => {
+                let shape = shapes.answer::<HealthView>();
+                (id(), shape, "Lets requests through again")
+            }
+            Self::CancelEvent => {
+                let shape = shapes.answer::<CancelledView>();
+                (
+                    id(),
+                    shape,
+                    "Calls off what has not been delivered yet of an event",
+                )
+            }
             Self::RetryDelivery => (
                 shapes.arguments::<RetryOrder>().id(),
                 shapes.answer::<DeliveryView>(),
@@ -227,6 +301,29 @@ impl Op {
             Self::Jobs => shown(&services.list_jobs(caller, read(given)?).await?),
             Self::Job => services.get_job(caller, id).await,
             Self::CancelJob => services.cancel_job(caller, id).await,
+            Self::Events => shown(&services.list_events(caller, read(given)?).await?),
+            Self::CancelEvent => shown(&services.cancel_event(caller, id).await?),
+            Self::RotateSecret => shown(&services.rotate_secret(caller, id, read(given)?).await?),
+            Self::TestEndpoint => shown(&services.test_endpoint(caller, id, read(given)?).await?),
+            Self::OpenBreaker => shown(&services.open_breaker(caller, id, read(given)?).await?),
+            Self::CloseBreaker => shown(&services.close_breaker(caller, id).await?),
+            Self::ApiKeys => {
+                caller.require(Scope::Admin)?;
+                shown(&services.list_keys(caller, read(given)?).await?)
+            }
+            Self::AuditLog => {
+                caller.require(Scope::Admin)?;
+                shown(&services.list_audit(caller, read(given)?).await?)
+            }
+            Self::CreateApiKey => {
+                caller.require(Scope::Admin)?;
+                shown(&services.create_key(caller, input(given)?).await?)
+            }
+            Self::RevokeApiKey => {
+                caller.require(Scope::Admin)?;
+                services.revoke_key(caller, id).await?;
+                Ok(json!(true))
+            }
             Self::RetryDelivery => shown(&services.retry_delivery(caller, id, read(given)?).await?),
             Self::ReplayDeadLetter => {
                 services.get_dead_letter(caller, id).await?;

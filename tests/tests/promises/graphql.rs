@@ -136,3 +136,56 @@ async fn a_document_has_bounds() {
     assert!(schema["__schema"]["types"].as_array().unwrap().len() > 10);
     tenant.call(Call::new("GET", "/graphql")).await.problem(404);
 }
+
+#[tokio::test]
+async fn secrets_are_rotated_events_listed_and_called_off_and_keys_made_by_admins_only() {
+    let tenant = Tenant::new();
+    let endpoint = tenant.endpoint("/success").create().await;
+    let rotate = "mutation($id: String!) { rotateSecret(id: $id) { id secret } }";
+    let rotated = data(&tenant, rotate, json!({ "id": endpoint.id })).await;
+    let secret = rotated["rotateSecret"]["secret"].as_str().unwrap();
+    assert!(secret.starts_with("whsec_"), "{rotated}");
+    let opened = data(
+        &tenant,
+        "mutation($id: String!) { openBreaker(id: $id) { breaker { state } } }",
+        json!({ "id": endpoint.id }),
+    )
+    .await;
+    assert_eq!(opened["openBreaker"]["breaker"]["state"], "open");
+
+    let event = tenant.publish("order.created", &json!({})).await;
+    let listed = data(
+        &tenant,
+        "{ events(event_type: \"order.*\", limit: 10) { data { id delivery_count } next } }",
+        json!({}),
+    )
+    .await;
+    assert_eq!(
+        listed["events"],
+        json!({ "data": [{ "id": event.id, "delivery_count": 1 }], "next": null })
+    );
+    let cancel = "mutation($id: String!) { cancelEvent(id: $id) { cancelled finished } }";
+    let cancelled = data(&tenant, cancel, json!({ "id": event.id })).await;
+    assert_eq!(
+        cancelled["cancelEvent"],
+        json!({ "cancelled": 1, "finished": 0 })
+    );
+
+    let make = "mutation($input: KeyDraftInput!) { createApiKey(input: $input) { id key } }";
+    let input = json!({ "name": "reader", "scopes": ["manage", "read"] });
+    let made = data(&tenant, make, json!({ "input": input })).await;
+    let key = made["createApiKey"]["key"].as_str().unwrap();
+    let asked = tenant
+        .call(
+            Call::new("POST", "/graphql")
+                .header("authorization", format!("Bearer {key}"))
+                .json(&json!({ "query": "{ apiKeys { data { id } } auditLog { data { id } } }" })),
+        )
+        .await
+        .expect(200);
+    for error in asked["errors"].as_array().unwrap() {
+        assert_eq!(error["extensions"]["status"], 403, "{asked:#}");
+    }
+    let keys = data(&tenant, "{ apiKeys { data { id name } } }", json!({})).await;
+    assert_eq!(keys["apiKeys"]["data"][0]["name"], "reader");
+}

@@ -40,6 +40,7 @@ mod retries;
 mod rotating;
 mod routes;
 mod samples;
+mod scale;
 mod scheduling;
 mod secrets;
 mod seeds;

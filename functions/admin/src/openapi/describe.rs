@@ -28,6 +28,8 @@ pub(super) struct Described {
     pub(super) tag: &'static str,
     pub(super) summary: &'static str,
     pub(super) query: Option<Schema>,
+    /// Parameters besides those.
+    pub(super) parameters: Vec<Value>,
     pub(super) headers: &'static [(&'static str, &'static str)],
     pub(super) body: Option<Value>,
     /// Whether the call may come without a body.
@@ -43,6 +45,7 @@ pub(super) fn call(id: &'static str, tag: &'static str, summary: &'static str) -
         tag,
         summary,
         query: None,
+        parameters: Vec::new(),
         headers: &[],
         body: None,
         body_optional: false,
@@ -55,6 +58,17 @@ impl Described {
     /// With parameters in the query.
     pub(super) fn query<T: JsonSchema>(mut self, shapes: &mut SchemaGenerator) -> Self {
         self.query = Some(shapes.subschema_for::<T>());
+        self
+    }
+
+    /// With one more parameter in the query, of a few values.
+    fn choice(mut self, name: &str, text: &str, values: &[&str]) -> Self {
+        self.parameters.push(json!({
+            "name": name,
+            "in": "query",
+            "description": text,
+            "schema": { "type": "string", "enum": values },
+        }));
         self
     }
 
@@ -311,10 +325,16 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
             "Deliveries as CSV, or with `format=jsonl` as JSON lines, in parts: `Link` and `X-Next-After` lead to the next",
         )
         .query::<DeliveryQuery>(shapes)
+        .choice("format", "`csv` unless given", &["csv", "jsonl"])
         .answers(
             200,
             "A part",
             Some(("text/csv; charset=utf-8", json!({ "type": "string" }))),
+        )
+        .answers(
+            200,
+            "A part",
+            Some(("application/jsonl", json!({ "type": "string" }))),
         ),
         Op::RetryDelivery => call(
             "retryDelivery",

@@ -77,15 +77,15 @@ impl<W: World> Management<W> {
         let mut cancelled = 0;
         for chunk in ids.chunks(MAX_READ) {
             let mut found = self.store.deliveries(chunk).await?;
-            let records: Vec<(&DeliveryId, Option<Delivery>)> = chunk
+            let ended: Vec<_> = chunk
                 .iter()
                 .map(|id| {
                     let place = found.iter().position(|delivery| delivery.id == *id);
-                    (id, place.map(|place| found.swap_remove(place)))
+                    let record = place.map(|place| found.swap_remove(place));
+                    self.call_off(&event, id.clone(), record)
                 })
                 .collect();
-            let ended: Vec<bool> = stream::iter(records)
-                .map(|(id, record)| self.call_off(&event, id, record))
+            let ended: Vec<bool> = stream::iter(ended)
                 .buffer_unordered(WRITES_AT_ONCE)
                 .try_collect()
                 .await?;
@@ -105,7 +105,7 @@ impl<W: World> Management<W> {
     async fn call_off(
         &self,
         event: &Event,
-        id: &DeliveryId,
+        id: DeliveryId,
         record: Option<Delivery>,
     ) -> Result<bool, Error> {
         let mut record = record;
