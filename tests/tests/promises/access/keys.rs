@@ -220,3 +220,30 @@ async fn a_key_for_all_tenants_speaks_for_the_one_that_is_named() {
     assert!(listed.iter().any(|key| key["id"] == made["id"]));
     owner.delete(&path).await.expect(204);
 }
+
+#[tokio::test]
+async fn in_graphql_keys_and_the_audit_log_are_for_admins_too() {
+    let owner = owner();
+    let (key, made) = make_key(&owner, &["manage", "read"], &json!({})).await;
+    let ask = "{ apiKeys { data { id } } auditLog { data { actor } } }";
+    let ask = Call::new("POST", "/graphql").json(&json!({ "query": ask }));
+    let manager = Tenant::on(system()).called(&owner.id).with_key(&key);
+    for asked in [
+        ask.clone(),
+        Call::new("POST", "/graphql").json(&json!({ "query":
+            "mutation { createApiKey(input: { name: \"more\", scopes: [\"admin\"] }) { key } }" })),
+    ] {
+        let answer = manager.call(asked).await.expect(200);
+        let errors = answer["errors"].as_array().unwrap();
+        assert!(
+            errors
+                .iter()
+                .all(|error| error["extensions"]["status"] == 403),
+            "{answer:#}"
+        );
+    }
+    let answer = owner.call(ask).await.expect(200);
+    assert_eq!(answer["data"]["apiKeys"]["data"][0]["id"], made["id"]);
+    let actor = answer["data"]["auditLog"]["data"][0]["actor"].as_str();
+    assert!(actor.unwrap().ends_with(made["id"].as_str().unwrap()));
+}
