@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hookpost_adapters::api::Problem;
+use hookpost_domain::TenantId;
 use hookpost_domain::catalogue::{Rules, TypeRule};
 use hookpost_domain::event::{CheckedDraft, Payload};
 use hookpost_domain::matching::EventType;
 use hookpost_domain::ports::{Error, EventTypes};
 use hookpost_domain::schema::Schema;
-use hookpost_domain::{Invalid, TenantId};
 
 /// Bytes of what is told of types that a process remembers; beyond that it starts anew.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -41,8 +41,7 @@ impl Schemas {
             return Ok(None);
         }
         let Some(rule) = rules.types.get(&draft.event_type) else {
-            let rule = "is not among the tenant's event types, and it takes no others";
-            return Ok(Some(Problem::invalid(&Invalid::new("event_type", rule))));
+            return Ok(Some(Problem::invalid(&Rules::unknown_type())));
         };
         if !rule.schema {
             return Ok(None);

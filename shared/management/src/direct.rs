@@ -5,10 +5,12 @@ use hookpost_adapters::auth::Caller;
 use hookpost_adapters::repeats;
 use hookpost_adapters::world::{random_bytes, secret_bytes};
 use hookpost_domain::carrier::Carrier;
-use hookpost_domain::endpoint::{Direct, DirectDraft};
-use hookpost_domain::event::{Event, MAX_PAYLOAD_BYTES};
+use hookpost_domain::catalogue::Rules;
+use hookpost_domain::endpoint::{DIRECT_EVENT, Direct, DirectDraft};
+use hookpost_domain::event::{Event, MAX_PAYLOAD_BYTES, Payload};
 use hookpost_domain::ports::{
-    Claim, DeliveryQueue, EventIntake, Events, IdempotencyKeys, Outgoing, Rulebook, World,
+    Claim, DeliveryQueue, Error, EventIntake, EventTypes, Events, IdempotencyKeys, Outgoing,
+    Rulebook, World,
 };
 use hookpost_domain::signature::Secret;
 use hookpost_domain::{DeliveryId, EventId, TenantId};
@@ -52,6 +54,13 @@ impl<W: World> Management<W> {
         let alias = |alias: &String| format!("delivery-id:{alias}");
         let own = direct.event.idempotency_key.clone().or(header_key);
         let key = own.map(said).or(direct.event.alias.as_ref().map(alias));
+        let rules = self.store.rules(&tenant).await?;
+        // Before a key is taken: whoever mends the delivery may use it again.
+        if let Some(problem) = self.refusal(&tenant, &rules, &direct).await?
+            && !self.was_taken(&tenant, key.as_deref(), &direct).await?
+        {
+            return Err(problem);
+        }
         let turn = self.turn(&tenant, key.as_deref(), &direct).await?;
         let Direct { event, endpoint } = direct;
         let (id, repeat) = match turn {
@@ -85,13 +94,9 @@ impl<W: World> Management<W> {
             return Ok(view);
         }
         let roll = self.world.roll();
-        let first = if let Some(own) = &endpoint.retry {
-            own.first_delay(roll)
-        } else {
-            let rules = self.store.rules(&event.tenant).await?;
-            let of_type = rules.retry_for(&event.event_type);
-            of_type.unwrap_or(&self.config.retry).first_delay(roll)
-        };
+        let of_type = rules.retry_for(&event.event_type);
+        let policy = endpoint.retry.as_ref().or(of_type);
+        let first = policy.unwrap_or(&self.config.retry).first_delay(roll);
         // The endpoint first: a delivery without one is cancelled.
         let due = event.due().max(now);
         self.store.keep_unlisted(&endpoint, due).await?;
@@ -107,6 +112,48 @@ impl<W: World> Management<W> {
             self.store.mark_sent(&event.tenant, key, id).await?;
         }
         Ok(view)
+    }
+
+    /// Strict mode: what is wrong with what is delivered, by its tenant's event types. A delivery
+    /// that names no type is held against none.
+    async fn refusal(
+        &self,
+        tenant: &TenantId,
+        rules: &Rules,
+        direct: &Direct,
+    ) -> Result<Option<Problem>, Error> {
+        let event = &direct.event;
+        let rule = rules.types.get(&event.event_type);
+        let names_none = rule.is_none() && event.event_type.as_str() == DIRECT_EVENT;
+        if !rules.strict || names_none {
+            return Ok(None);
+        }
+        let Some(rule) = rule else {
+            return Ok(Some(Problem::invalid(&Rules::unknown_type())));
+        };
+        if !rule.schema {
+            return Ok(None);
+        }
+        let entry = self.store.event_type(tenant, &event.event_type).await?;
+        let Some(schema) = entry.and_then(|entry| entry.schema) else {
+            return Ok(None);
+        };
+        let payload = Payload::new(&event.payload);
+        Ok(Problem::invalid_all(&schema.faults(payload.document())))
+    }
+
+    /// Whether the same was accepted before: then it stays so.
+    async fn was_taken(
+        &self,
+        tenant: &TenantId,
+        key: Option<&str>,
+        direct: &Direct,
+    ) -> Result<bool, Error> {
+        let Some(key) = key else {
+            return Ok(false);
+        };
+        let used = self.store.claimed(tenant, key).await?;
+        Ok(used.is_some_and(|used| used.fingerprint == direct.fingerprint()))
     }
 
     async fn turn(

@@ -166,3 +166,32 @@ async fn a_dead_one_is_replayed_and_a_receiver_that_is_gone_is_heard() {
     tenant.delete(&endpoint).await.expect(204);
     tenant.get(&endpoint).await.problem(404);
 }
+
+#[tokio::test]
+async fn in_strict_mode_a_type_that_is_named_is_one_that_is_told_of_and_fits() {
+    let tenant = Tenant::new();
+    let (url, path) = place(&tenant, "/success");
+    let schema = json!({ "schema": { "type": "object", "required": ["user_id"] } });
+    let put = Call::new("PUT", "/api/v1/event-types/user.created").json(&schema);
+    tenant.call(put).await.expect(201);
+    let strict = json!({ "strict_event_types": true });
+    tenant.patch("/settings", &strict).await.expect(200);
+    let body = |event_type: &str, payload: Value| json!({ "url": url, "event_type": event_type, "payload": payload });
+    let unknown = body("user.deleted", json!({}));
+    let refused = tenant.post("/deliveries", &unknown).await;
+    refused.refuses(422, "event_type");
+    let misfit = body("user.created", json!({}));
+    let refused = post(&tenant, "key", &misfit).await;
+    refused.refuses(422, "data.user_id");
+    // What was refused under a key has not used it up.
+    let mended = body("user.created", json!({ "user_id": 1 }));
+    let taken = post(&tenant, "key", &mended).await.expect(202);
+    let without_type = json!({ "url": url, "payload": {} });
+    let other = tenant.post("/deliveries", &without_type).await.expect(202);
+    for begun in [taken, other] {
+        tenant
+            .delivery_is(begun["id"].as_str().unwrap(), "delivered")
+            .await;
+    }
+    assert_eq!(tenant.received_at(&path).await.len(), 2);
+}

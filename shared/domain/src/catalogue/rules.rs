@@ -64,6 +64,12 @@ pub struct PolicyRule {
 }
 
 impl Rules {
+    /// What is wrong with an event of a type that is not known, where no others are taken.
+    pub fn unknown_type() -> Invalid {
+        let rule = "is not among the tenant's event types, and it takes no others";
+        Invalid::new("event_type", rule)
+    }
+
     /// When failed deliveries of events of this type are tried again, unless their endpoint says
     /// otherwise: as the type says, or else as the policy does whose pattern fits it closest (the
     /// type itself, then the longest stem, then `*`).
