@@ -18,7 +18,7 @@ use crate::worker::{Ready, TRIES, chain};
 use crate::{Queues, Tables, Verdict, Worker};
 
 /// How long to wait before an attempt is recorded once more. What was sent and is not known will be
-/// sent again: that costs more than waiting. A write whose answer was lost then meets itself.
+/// sent again: that costs more than waiting.
 const RECORD_PAUSES: [Duration; 3] = [
     Duration::from_millis(200),
     Duration::from_secs(1),
@@ -126,15 +126,27 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         })
     }
 
-    /// Stores what came of a request, and again if that fails.
+    /// Stores what came of a request, and again if that fails. Where a write took effect whose
+    /// answer was lost, the next one meets it: it has won, unless somebody has moved on from it
+    /// meanwhile. Then the attempt is recorded, and the message is held against the record anew.
     async fn record(&self, delivery: &Delivery, over: u64) -> Result<Write<Delivery>, Error> {
         let mut pauses = RECORD_PAUSES.into_iter();
+        let mut may_have_won = false;
         loop {
             let error = match self.store.store_delivery(delivery, over).await {
-                Ok(Write::Lost(Some(other))) if other == *delivery => return Ok(Write::Won),
+                Ok(Write::Lost(Some(other))) if may_have_won && other == *delivery => {
+                    return Ok(Write::Won);
+                }
+                Ok(Write::Lost(Some(other))) if may_have_won && follows(&other, delivery) => {
+                    return Err(Error {
+                        call: "recording an attempt",
+                        source: "it is recorded, and another has moved on".into(),
+                    });
+                }
                 Ok(written) => return Ok(written),
                 Err(error) => error,
             };
+            may_have_won = true;
             let Some(pause) = pauses.next() else {
                 return Err(error);
             };
@@ -220,6 +232,12 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         page.forget().await;
         Ok(())
     }
+}
+
+/// Whether a record was made from another one, after its last attempt.
+fn follows(record: &Delivery, earlier: &Delivery) -> bool {
+    let last = earlier.log.last();
+    last.is_some_and(|last| record.log.contains(last))
 }
 
 fn log(delivery: &Delivery, endpoint: &Endpoint, retry_after: Option<&str>, latency_ms: u32) {
