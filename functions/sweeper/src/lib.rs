@@ -8,6 +8,7 @@
 mod due;
 mod held;
 mod lost;
+mod metrics;
 mod settle;
 mod slots;
 

@@ -277,4 +277,18 @@ async fn what_no_message_carries_any_more_is_found_and_sent() {
     }
     endpoint.receives(2 + 5 + 5).await;
     assert_eq!(tenant.sweep().await["resent"], 0);
+    // What was found is told as a metric.
+    for (name, sum) in [("DeliveriesFound", 1.0), ("DeliveriesResent", 5.0)] {
+        let metric = format!("Hookpost/{name}{{Function=hookpost-local-sweeper}}");
+        wait::until("the metric is published", || async {
+            let stats = tenant.stats().await;
+            let told = &stats["metrics"][&metric]["sum"];
+            if *told == json!(sum) {
+                Ok(())
+            } else {
+                Err(format!("{name} is {told}: {:#}", stats["metrics"]))
+            }
+        })
+        .await;
+    }
 }
