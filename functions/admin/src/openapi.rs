@@ -134,7 +134,10 @@ fn operation(route: &Route, described: Described, generator: &mut SchemaGenerato
         fields.insert("parameters".to_owned(), json!(parameters));
     }
     if let Some(body) = described.body {
-        let content = json!({ "application/json": { "schema": body } });
+        let bodies = std::iter::once(("application/json", body)).chain(described.other_bodies);
+        let content: Map<String, Value> = bodies
+            .map(|(media, schema)| (media.to_owned(), json!({ "schema": schema })))
+            .collect();
         fields.insert(
             "requestBody".to_owned(),
             json!({ "required": !described.body_optional, "content": content }),

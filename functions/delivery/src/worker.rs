@@ -64,6 +64,9 @@ pub struct Worker<S, Q, T, W> {
     tally: Tally,
 }
 
+/// A payload, and the attributes of the CloudEvent that it came in.
+type Posted = (Box<RawValue>, Option<Box<RawValue>>);
+
 /// What is known about a delivery that is about to be attempted.
 pub(crate) struct Ready<'a> {
     pub(crate) carrier: &'a Carrier,
@@ -252,7 +255,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 step: Step::Complete,
             }));
         };
-        let Some(payload) = self.payload(carrier).await? else {
+        let Some((payload, cloud_event)) = self.payload(carrier).await? else {
             let delivery = delivery.dead(DeadReason::EventMissing, now);
             return Ok(Err(Settled {
                 delivery,
@@ -260,7 +263,13 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             }));
         };
         // Before the breaker is asked: what cannot be sent must not take the place of its probe.
-        let body = request::body(&endpoint, carrier.event_id, &carrier.event_type, &payload);
+        let body = request::body(
+            &endpoint,
+            carrier.event_id,
+            &carrier.event_type,
+            &payload,
+            cloud_event.as_deref(),
+        );
         let body = match body {
             Ok(body) => body,
             Err(broken) => return Ok(Err(outcome::unrendered(&delivery, &broken, now))),
@@ -292,13 +301,14 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         )))
     }
 
-    /// The payload: from the message, or from the event. `None` if the event is gone.
-    async fn payload(&self, carrier: &Carrier) -> Result<Option<Box<RawValue>>, Error> {
+    /// The payload, and the attributes of the CloudEvent that it came in: from the message, or from
+    /// the event. `None` if the event is gone.
+    async fn payload(&self, carrier: &Carrier) -> Result<Option<Posted>, Error> {
         if let Some(payload) = &carrier.payload {
-            return Ok(Some(payload.clone()));
+            return Ok(Some((payload.clone(), carrier.cloud_event.clone())));
         }
         let event = self.store.event(&carrier.tenant, carrier.event_id).await?;
-        Ok(event.map(|event| event.payload))
+        Ok(event.map(|event| (event.payload, event.cloud_event)))
     }
 
     async fn gate(

@@ -278,6 +278,7 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
             alias: draft.alias,
             endpoints,
             deliver_at: draft.deliver_at.filter(|at| *at > now),
+            cloud_event: draft.cloud_event,
         };
         Ok(Task::Send {
             event,

@@ -3,7 +3,7 @@
 use hookpost_adapters::api::{self, Problem};
 use hookpost_adapters::auth::Caller;
 use hookpost_domain::Invalid;
-use hookpost_domain::event::{MAX_BATCH, MAX_BATCH_BYTES};
+use hookpost_domain::event::{CheckedDraft, MAX_BATCH, MAX_BATCH_BYTES};
 use hookpost_domain::ports::{DeliveryQueue, World};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -52,6 +52,22 @@ impl BatchAnswer {
     }
 }
 
+fn check_size(body: &[u8]) -> Result<(), Problem> {
+    if body.len() > MAX_BATCH_BYTES {
+        let rule = "must be at most 2.5 MiB for a batch";
+        return Err(Problem::too_large("body", rule));
+    }
+    Ok(())
+}
+
+fn check_number(events: usize, field: &'static str) -> Result<(), Problem> {
+    if events == 0 || events > MAX_BATCH {
+        let rule = "must list 1 to 100 events";
+        return Err(Problem::invalid(&Invalid::new(field, rule)));
+    }
+    Ok(())
+}
+
 impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
     /// Accepts the events of a batch; `key` is the call's idempotency key.
     ///
@@ -63,22 +79,50 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
         key: Option<String>,
         caller: &Caller,
     ) -> Result<BatchAnswer, Problem> {
-        if body.len() > MAX_BATCH_BYTES {
-            return Err(Problem::too_large(
-                "body",
-                "must be at most 2.5 MiB for a batch",
-            ));
-        }
+        check_size(body)?;
         let batch: Batch = api::parse_object(body)?;
-        if batch.events.is_empty() || batch.events.len() > MAX_BATCH {
-            let rule = "must list 1 to 100 events";
-            return Err(Problem::invalid(&Invalid::new("events", rule)));
-        }
+        check_number(batch.events.len(), "events")?;
+        let now = self.world.now();
+        let events = batch.events.iter();
+        let drafts = events
+            .map(|raw| draft::read(raw.get().as_bytes(), now))
+            .collect();
+        self.post_drafts(drafts, "events", key, caller).await
+    }
+
+    /// The same for a list of CloudEvents.
+    ///
+    /// # Errors
+    /// Nothing was promised for any of them.
+    pub(crate) async fn post_cloud_events(
+        &self,
+        body: &[u8],
+        key: Option<String>,
+        caller: &Caller,
+    ) -> Result<BatchAnswer, Problem> {
+        check_size(body)?;
+        let events: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
+            Problem::bad_request(format!("the body is not a JSON list of events: {error}"))
+        })?;
+        check_number(events.len(), "body")?;
+        let now = self.world.now();
+        let events = events.into_iter();
+        let drafts = events.map(|json| draft::structured(json, now)).collect();
+        self.post_drafts(drafts, "", key, caller).await
+    }
+
+    /// `list` is what the caller has them under.
+    async fn post_drafts(
+        &self,
+        drafts: Vec<Result<CheckedDraft, Problem>>,
+        list: &str,
+        key: Option<String>,
+        caller: &Caller,
+    ) -> Result<BatchAnswer, Problem> {
         let mut results: Vec<Option<Result<Accepted, Problem>>> = Vec::new();
         let mut requests = Vec::new();
-        for (index, raw) in batch.events.iter().enumerate() {
+        for (index, draft) in drafts.into_iter().enumerate() {
             let key = key.as_ref().map(|key| format!("{key}#{index}"));
-            let draft = draft::read(raw.get().as_bytes(), self.world.now());
             match draft.and_then(|draft| Request::new(draft, key, caller)) {
                 Ok(request) => {
                     requests.push(request);
@@ -98,7 +142,7 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
                 let (status, outcome) = match result {
                     Ok(accepted) => (202, BatchOutcome::Accepted(accepted)),
                     Err(problem) => {
-                        let problem = problem.within(&format!("events[{index}]"));
+                        let problem = problem.within(&format!("{list}[{index}]"));
                         (problem.status, BatchOutcome::Rejected { problem })
                     }
                 };

@@ -17,6 +17,7 @@ use hookpost_adapters::auth::{Caller, Door, Needs};
 use hookpost_adapters::counting::Tally;
 use hookpost_adapters::table::Store;
 use hookpost_domain::access::Scope;
+use hookpost_domain::event::CheckedDraft;
 use hookpost_domain::ports::{
     Counting, DeliveryQueue, EndpointList, EventIntake, EventTypes, IdempotencyKeys, World,
 };
@@ -26,6 +27,7 @@ pub use batch::BatchAnswer;
 
 use accept::Request;
 use directory::Directory;
+use draft::Form;
 use strict::Schemas;
 
 /// The largest body of a single event: its payload, escapes and all, and the rest.
@@ -71,10 +73,17 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
         key: Option<String>,
         caller: &Caller,
     ) -> Result<Accepted, Problem> {
-        if body.len() > MAX_EVENT_BYTES {
-            return Err(Problem::too_large("body", "must be at most 1 MiB"));
-        }
-        let request = Request::new(draft::read(body, self.world.now())?, key, caller)?;
+        self.post_draft(draft::read(body, self.world.now())?, key, caller)
+            .await
+    }
+
+    async fn post_draft(
+        &self,
+        draft: CheckedDraft,
+        key: Option<String>,
+        caller: &Caller,
+    ) -> Result<Accepted, Problem> {
+        let request = Request::new(draft, key, caller)?;
         let mut answers = self.accept(vec![request]).await?;
         answers
             .pop()
@@ -156,8 +165,13 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
     }
 
     async fn post_event(&self, call: &Call, caller: &Caller) -> Result<Reply, Problem> {
+        if call.body.len() > MAX_EVENT_BYTES {
+            return Err(Problem::too_large("body", "must be at most 1 MiB"));
+        }
         let key = call.idempotency_key()?;
-        let accepted = self.acceptor.post_event(&call.body, key, caller).await?;
+        let now = self.acceptor.world.now();
+        let draft = draft::of_call(call, draft::form(call)?, now)?;
+        let accepted = self.acceptor.post_draft(draft, key, caller).await?;
         Ok(Reply::json(202, &accepted))
     }
 
@@ -166,7 +180,17 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
     async fn post_batch(&self, call: &Call, caller: &Caller) -> (Result<Reply, Problem>, bool) {
         let answer = async {
             let key = call.idempotency_key()?;
-            self.acceptor.post_batch(&call.body, key, caller).await
+            match draft::form(call)? {
+                Form::Batch => {
+                    self.acceptor
+                        .post_cloud_events(&call.body, key, caller)
+                        .await
+                }
+                Form::Structured => Err(Problem::unsupported(
+                    "a single CloudEvent is taken by POST /api/v1/events",
+                )),
+                Form::Own | Form::Binary => self.acceptor.post_batch(&call.body, key, caller).await,
+            }
         };
         match answer.await {
             Ok(answer) => {

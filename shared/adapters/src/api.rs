@@ -87,6 +87,13 @@ impl Call {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// All headers, by their names in lower case; those that are not ASCII have no value.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().ok()))
+    }
+
     /// A header that has to be text, if it is there.
     ///
     /// # Errors
@@ -343,6 +350,12 @@ impl Problem {
         let mut problem = Self::new(429, "too-many-calls", "Too many calls", detail);
         problem.headers.push(("retry-after", wait.to_string()));
         problem
+    }
+
+    /// 415: the body is of a type that is not read here.
+    pub fn unsupported(detail: impl Into<String>) -> Self {
+        let title = "The body is of a type that is not read here";
+        Self::new(415, "unsupported-media-type", title, detail)
     }
 
     /// 404: there is no such thing, or not for this caller.

@@ -50,6 +50,9 @@ pub struct Carrier {
     /// The payload, if it is small; otherwise it is read from the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Box<RawValue>>,
+    /// The attributes of the CloudEvent that the event was posted as, beside its payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_event: Option<Box<RawValue>>,
 }
 
 impl Carrier {
@@ -70,6 +73,7 @@ impl Carrier {
             resend,
             not_before: None,
             payload: inline.then(|| event.payload.clone()),
+            cloud_event: event.cloud_event.clone().filter(|_| inline),
         }
     }
 
@@ -112,6 +116,7 @@ impl Carrier {
             resend: true,
             not_before: None,
             payload: None,
+            cloud_event: None,
         }
     }
 
@@ -359,12 +364,14 @@ mod tests {
             resend: false,
             not_before: None,
             payload: Some(RawValue::from_string("{ \"amount\": 42.00 }".into()).unwrap()),
+            cloud_event: Some(RawValue::from_string("{ \"id\": \"1\" }".into()).unwrap()),
         };
         let text = serde_json::to_string(&carrier).unwrap();
         let Ok(Message::Deliver(read)) = Message::parse(&text) else {
             panic!("{text}")
         };
         assert_eq!(read.payload.unwrap().get(), "{ \"amount\": 42.00 }");
+        assert_eq!(read.cloud_event.unwrap().get(), "{ \"id\": \"1\" }");
         assert_eq!(read.delivery_id, carrier.delivery_id);
     }
 

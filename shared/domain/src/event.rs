@@ -47,6 +47,9 @@ pub struct EventDraft {
     /// When it is to go out; at once without it.
     #[serde(default)]
     pub deliver_at: Option<DeliverAt>,
+    /// The attributes of the CloudEvent that it was posted as.
+    #[serde(skip)]
+    pub cloud_event: Option<Box<RawValue>>,
 }
 
 /// An event that was accepted.
@@ -66,6 +69,9 @@ pub struct Event {
     pub endpoints: Vec<EndpointId>,
     /// When it is to go out, if that was later than it was accepted.
     pub deliver_at: Option<Timestamp>,
+    /// The attributes of the CloudEvent that it was posted as: everything but its data, as a JSON
+    /// object.
+    pub cloud_event: Option<Box<RawValue>>,
 }
 
 impl Event {
@@ -119,6 +125,7 @@ impl EventDraft {
             tenant: self.tenant,
             idempotency_key: self.idempotency_key,
             deliver_at: self.deliver_at.map(|at| at.check(now)).transpose()?,
+            cloud_event: self.cloud_event.map(storable),
         })
     }
 }
@@ -138,6 +145,8 @@ pub struct CheckedDraft {
     pub idempotency_key: Option<String>,
     /// When it is to go out, as it was asked for: in the past it means now.
     pub deliver_at: Option<Timestamp>,
+    /// The attributes of the CloudEvent that it was posted as.
+    pub cloud_event: Option<Box<RawValue>>,
 }
 
 /// A payload that is looked into at most once, and only if anybody asks.
@@ -217,6 +226,7 @@ mod tests {
                 tenant: None,
                 idempotency_key: None,
                 deliver_at: None,
+                cloud_event: None,
             };
             draft
                 .check(Timestamp::default())

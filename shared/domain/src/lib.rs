@@ -12,6 +12,7 @@ pub mod audit;
 pub mod breaker;
 pub mod carrier;
 pub mod catalogue;
+pub mod cloud_event;
 pub mod counters;
 pub mod delivery;
 pub mod endpoint;

@@ -29,6 +29,8 @@ struct Body<'a> {
     event: &'a EventType,
     timestamp: Timestamp,
     data: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cloudevent: Option<&'a RawValue>,
 }
 
 /// What a template can name besides `data`.
@@ -37,6 +39,8 @@ struct About<'a> {
     id: EventId,
     event: &'a EventType,
     timestamp: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cloudevent: Option<&'a RawValue>,
     tenant: &'a TenantId,
     endpoint: AboutEndpoint<'a>,
 }
@@ -49,7 +53,8 @@ struct AboutEndpoint<'a> {
 }
 
 /// The body: what the endpoint's template makes of the event, or
-/// `{"id","event","timestamp","data"}` with the data as it was posted.
+/// `{"id","event","timestamp","data"}` with the data as it was posted, and the other attributes of
+/// what was posted as a CloudEvent in `cloudevent`.
 ///
 /// # Errors
 /// The template needs what the event does not have.
@@ -58,12 +63,14 @@ pub fn body(
     event: EventId,
     event_type: &EventType,
     data: &RawValue,
+    cloudevent: Option<&RawValue>,
 ) -> Result<Vec<u8>, Unrendered> {
     if let Some(template) = &endpoint.template {
         let about = About {
             id: event,
             event: event_type,
             timestamp: event.time(),
+            cloudevent,
             tenant: &endpoint.tenant,
             endpoint: AboutEndpoint {
                 id: &endpoint.id,
@@ -79,6 +86,7 @@ pub fn body(
         event: event_type,
         timestamp: event.time(),
         data,
+        cloudevent,
     };
     // Nothing in there can fail to serialize: ids, text, and JSON that was parsed before.
     Ok(serde_json::to_vec(&body).unwrap_or_default())

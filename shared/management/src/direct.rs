@@ -75,6 +75,7 @@ impl<W: World> Management<W> {
             alias: event.alias,
             endpoints: vec![endpoint.id.clone()],
             deliver_at: event.deliver_at.filter(|at| *at > now),
+            cloud_event: None,
         };
         let view = DirectView {
             id: DeliveryId {

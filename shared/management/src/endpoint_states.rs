@@ -142,6 +142,7 @@ impl<W: World> Management<W> {
             payload: draft.payload.unwrap_or_else(greeting),
             tenant: None,
             deliver_at: None,
+            cloud_event: None,
         }
         .check(now)?;
         let event = Event {
@@ -152,6 +153,7 @@ impl<W: World> Management<W> {
             alias: None,
             endpoints: vec![endpoint.id.clone()],
             deliver_at: None,
+            cloud_event: None,
         };
         let stored = std::slice::from_ref(&event);
         self.store.store_events(stored).await?;

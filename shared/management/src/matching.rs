@@ -56,6 +56,7 @@ fn checked(event_type: String, payload: Box<RawValue>) -> Result<CheckedDraft, I
         tenant: None,
         idempotency_key: None,
         deliver_at: None,
+        cloud_event: None,
     };
     draft.check(hookpost_domain::Timestamp::default())
 }
@@ -111,9 +112,13 @@ impl<W: World> Management<W> {
                 Some(event.ok_or_else(unknown)?)
             }
         };
+        let mut cloud_event = None;
         let (id, known) = match stored {
             None => (EventId::generate(now, random_bytes()), None),
-            Some(event) => (event.id, Some((event.event_type.into(), event.payload))),
+            Some(event) => {
+                cloud_event = event.cloud_event;
+                (event.id, Some((event.event_type.into(), event.payload)))
+            }
         };
         let (known_type, known_payload) = known.unzip();
         let event = checked(
@@ -123,7 +128,8 @@ impl<W: World> Management<W> {
                 .unwrap_or_else(|| example_type(&endpoint)),
             input.payload.or(known_payload).map_or_else(empty, Ok)?,
         )?;
-        let body = request::body(&endpoint, id, &event.event_type, &event.payload)
+        let (event_type, data) = (&event.event_type, &event.payload);
+        let body = request::body(&endpoint, id, event_type, data, cloud_event.as_deref())
             .map_err(|broken| Invalid::new(format!("template{}", broken.at), broken.why))?;
         let request = request::sign(&endpoint, id, &event.event_type, body, now);
         Ok(PreviewView::of(&endpoint, &request))

@@ -12,6 +12,7 @@ mod access;
 mod bad_input;
 mod breaker;
 mod client;
+mod cloudevents;
 mod costs;
 mod dead_letters;
 mod declared;

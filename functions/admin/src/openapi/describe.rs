@@ -32,6 +32,8 @@ pub(super) struct Described {
     pub(super) parameters: Vec<Value>,
     pub(super) headers: &'static [(&'static str, &'static str)],
     pub(super) body: Option<Value>,
+    /// Other media types that the body may be of, and their shapes.
+    pub(super) other_bodies: Vec<(&'static str, Value)>,
     /// Whether the call may come without a body.
     pub(super) body_optional: bool,
     pub(super) answers: Vec<(u16, &'static str, Content)>,
@@ -48,6 +50,7 @@ pub(super) fn call(id: &'static str, tag: &'static str, summary: &'static str) -
         parameters: Vec::new(),
         headers: &[],
         body: None,
+        other_bodies: Vec::new(),
         body_optional: false,
         answers: Vec::new(),
         problems: &[],
@@ -81,6 +84,12 @@ impl Described {
     /// With a body of a shape that another function reads.
     pub(super) fn body_of(mut self, shape: Value) -> Self {
         self.body = Some(shape);
+        self
+    }
+
+    /// With a body of another media type, if the caller likes that better.
+    pub(super) fn or_body(mut self, media: &'static str, shape: Value) -> Self {
+        self.other_bodies.push((media, shape));
         self
     }
 

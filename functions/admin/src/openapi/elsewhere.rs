@@ -35,6 +35,26 @@ fn event_draft() -> Value {
     })
 }
 
+/// A CloudEvent 1.0, all of it in JSON.
+fn cloud_event() -> Value {
+    json!({
+        "type": "object",
+        "required": ["specversion", "id", "source", "type"],
+        "properties": {
+            "specversion": { "const": "1.0" },
+            "id": { "type": "string", "minLength": 1, "maxLength": 200, "description": "Names the event, together with its source" },
+            "source": { "type": "string", "minLength": 1, "maxLength": 50, "format": "uri-reference" },
+            "type": { "type": "string", "pattern": "^[A-Za-z0-9_.:/-]{1,128}$" },
+            "subject": { "type": "string", "minLength": 1 },
+            "time": { "type": "string", "format": "date-time" },
+            "datacontenttype": { "type": "string", "examples": ["application/json"] },
+            "dataschema": { "type": "string", "format": "uri" },
+            "data": { "description": "Any JSON" },
+            "data_base64": { "type": "string", "contentEncoding": "base64", "description": "Instead of `data`" },
+        },
+    })
+}
+
 fn accepted() -> Value {
     json!({
         "type": "object",
@@ -63,6 +83,7 @@ fn accepted() -> Value {
 pub(super) fn post_event(call: Described) -> Described {
     call.headers(KEY)
         .body_of(event_draft())
+        .or_body("application/cloudevents+json", cloud_event())
         .answers(202, "Accepted", Some(("application/json", accepted())))
         .problems(&[(409, "The key was used with another type or payload")])
 }
@@ -99,6 +120,10 @@ pub(super) fn post_batch(call: Described) -> Described {
     });
     call.headers(KEY)
         .body_of(batch)
+        .or_body(
+            "application/cloudevents-batch+json",
+            json!({ "type": "array", "minItems": 1, "maxItems": 100, "items": cloud_event() }),
+        )
         .answers(
             202,
             "Some were accepted",

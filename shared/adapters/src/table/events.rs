@@ -41,6 +41,9 @@ fn to_item(event: &Event, retention: Duration) -> Item {
     if let Some(at) = event.deliver_at {
         item.insert("deliver_at".to_owned(), n(at.as_millis()));
     }
+    if let Some(attributes) = &event.cloud_event {
+        item.insert("cloud_event".to_owned(), s(attributes.get()));
+    }
     if let Some(alias) = &event.alias {
         item.insert("alias".to_owned(), s(alias));
     }
@@ -67,6 +70,11 @@ fn from_item(tenant: &TenantId, item: &Item) -> Result<Event, Error> {
                 .map(|id| id.parse().map_err(|error| format!("{error}")))
                 .collect::<Result<_, _>>()?,
             deliver_at: deliver_at(item),
+            cloud_event: item
+                .maybe_text("cloud_event")
+                .map(|text| RawValue::from_string(text.to_owned()))
+                .transpose()
+                .map_err(|error| error.to_string())?,
         })
     };
     read().map_err(|what| damaged("events", item.maybe_text("sk").unwrap_or("?"), what))
@@ -353,6 +361,7 @@ mod tests {
             alias: None,
             endpoints: vec!["ep_1".parse().unwrap(), "ep_2".parse().unwrap()],
             deliver_at: None,
+            cloud_event: None,
         };
         let mut item = to_item(&event, Duration::from_secs(60));
         item.remove("payload");

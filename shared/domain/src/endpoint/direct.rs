@@ -177,6 +177,7 @@ impl DirectDraft {
             tenant: self.tenant,
             idempotency_key: self.idempotency_key,
             deliver_at: self.deliver_at,
+            cloud_event: None,
         };
         Ok(Direct {
             event: event.check(now)?,

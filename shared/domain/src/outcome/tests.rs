@@ -31,6 +31,7 @@ fn carrier() -> Carrier {
         resend: false,
         not_before: None,
         payload: None,
+        cloud_event: None,
     }
 }
 

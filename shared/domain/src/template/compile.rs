@@ -10,7 +10,15 @@ use crate::Invalid;
 use crate::json::{Document, Json, Kind};
 
 /// What a template can name, and the fields of those that have some.
-const NAMES: [&str; 6] = ["id", "event", "timestamp", "data", "tenant", "endpoint"];
+const NAMES: [&str; 7] = [
+    "id",
+    "event",
+    "timestamp",
+    "data",
+    "cloudevent",
+    "tenant",
+    "endpoint",
+];
 const ENDPOINT_FIELDS: [&str; 3] = ["id", "name", "metadata"];
 
 pub(super) fn compile(source: &str) -> Result<Piece, Invalid> {
@@ -211,7 +219,7 @@ impl Compiler {
         }
         let field_is_known = match (name.as_str(), steps.first()) {
             ("endpoint", Some(Step::Field(field))) => ENDPOINT_FIELDS.contains(&field.as_str()),
-            ("data" | "endpoint", _) | (_, None) => true,
+            ("data" | "cloudevent" | "endpoint", _) | (_, None) => true,
             (_, Some(_)) => false,
         };
         if NAMES.contains(&name.as_str()) && field_is_known {

@@ -29,6 +29,9 @@ pub struct EventView {
     /// depth that others can hold.
     #[schemars(with = "serde_json::Value")]
     pub payload: Box<RawValue>,
+    /// The attributes of the CloudEvent that it was posted as.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    pub cloud_event: Option<Box<RawValue>>,
     /// Where its deliveries stand.
     pub deliveries: Vec<DeliverySummary>,
 }
@@ -176,6 +179,7 @@ impl EventView {
             tenant: event.tenant,
             event_type: event.event_type,
             payload: event.payload,
+            cloud_event: event.cloud_event,
             deliveries: deliveries.iter().map(DeliverySummary::of).collect(),
         }
     }
@@ -248,6 +252,7 @@ mod tests {
                 alias: None,
                 endpoints: Vec::new(),
                 deliver_at: None,
+                cloud_event: None,
             };
             let shown = serde_json::to_string(&EventView::of(event, &[])).unwrap();
             assert!(
