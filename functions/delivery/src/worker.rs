@@ -210,11 +210,6 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         self.tally.flush(&self.store, self.world.now()).await;
     }
 
-    /// Writes what was counted: the process is about to end.
-    pub async fn flush_last_counts(&self) {
-        self.tally.flush_last(&self.store).await;
-    }
-
     /// Everything that can stand between a delivery and its request: `Err` is what to do instead.
     async fn prepare<'a>(
         &self,

@@ -89,11 +89,6 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
             .pop()
             .unwrap_or_else(|| Err(Problem::bad_request("there is no event")))
     }
-
-    /// Writes what was counted: the process is about to end.
-    pub async fn flush_last_counts(&self) {
-        self.tally.flush_last(&self.store).await;
-    }
 }
 
 /// The function: who may publish, and what.
@@ -126,11 +121,6 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
                 "this function serves POST /api/v1/events and /api/v1/events/batch",
             )),
         }
-    }
-
-    /// Writes what was counted: the process is about to end.
-    pub async fn flush_last_counts(&self) {
-        self.acceptor.flush_last_counts().await;
     }
 
     /// Events that are accepted are not in the audit log: they are kept themselves. Those that are

@@ -47,12 +47,6 @@ impl Tally {
         self.write(store, due).await;
     }
 
-    /// Writes what there is: the process is about to end.
-    pub async fn flush_last(&self, store: &impl Counting) {
-        let all = self.ledger().last();
-        self.write(store, all).await;
-    }
-
     async fn write(&self, store: &impl Counting, sums: Vec<(Key, Counters)>) {
         if sums.is_empty() {
             return;

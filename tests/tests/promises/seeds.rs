@@ -178,6 +178,16 @@ async fn hold(document: &str) {
 }
 
 #[tokio::test]
+async fn what_seed_000_wishes_for_can_be_called() {
+    hold("000").await;
+}
+
+#[tokio::test]
+async fn the_shapes_of_seed_002_work() {
+    hold("002").await;
+}
+
+#[tokio::test]
 async fn the_calls_of_seed_001_work_as_written() {
     hold("001").await;
 }

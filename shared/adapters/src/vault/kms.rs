@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::{KeyService, Plain, Purpose};
+use super::{KeyService, Plain};
 use crate::aws_json::{CallError, JsonService};
 
 /// KMS, and the key under which new ones are made.
@@ -20,6 +20,10 @@ pub struct Kms {
 struct Context {
     hookpost: &'static str,
 }
+
+const CONTEXT: Context = Context {
+    hookpost: "secrets",
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -59,32 +63,23 @@ impl KeyService for Kms {
         self.key.is_some()
     }
 
-    async fn make(&self, purpose: Purpose) -> Result<(Plain, Vec<u8>), CallError> {
+    async fn make(&self) -> Result<(Plain, Vec<u8>), CallError> {
         let input = GenerateDataKey {
             key_id: self.key.as_deref().unwrap_or_default(),
             key_spec: "AES_256",
-            encryption_context: context(purpose),
+            encryption_context: CONTEXT,
         };
         let answer: Answer = self.service.call("GenerateDataKey", &input).await?;
         let wrapped = STANDARD.decode(&answer.ciphertext_blob);
         Ok((plain(&answer)?, wrapped.map_err(|_| CallError::Unreadable)?))
     }
 
-    async fn unwrap(&self, purpose: Purpose, wrapped: &[u8]) -> Result<Plain, CallError> {
+    async fn unwrap(&self, wrapped: &[u8]) -> Result<Plain, CallError> {
         let input = Decrypt {
             ciphertext_blob: STANDARD.encode(wrapped),
-            encryption_context: context(purpose),
+            encryption_context: CONTEXT,
         };
         plain(&self.service.call("Decrypt", &input).await?)
-    }
-}
-
-fn context(purpose: Purpose) -> Context {
-    Context {
-        hookpost: match purpose {
-            Purpose::Secrets => "secrets",
-            Purpose::Tokens => "tokens",
-        },
     }
 }
 

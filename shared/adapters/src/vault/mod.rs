@@ -1,4 +1,4 @@
-//! Secrets at rest: envelope encryption under a KMS key, and the server's own signing key.
+//! Secrets at rest: envelope encryption under a KMS key.
 //!
 //! What is sealed is encrypted with AES-256-GCM under a data key, which is itself stored encrypted
 //! by KMS. Guarantees: what is sealed opens only where it belongs (whom it is bound to is part of
@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hookpost_domain::Timestamp;
-use hookpost_domain::access::SigningKey;
 use hookpost_domain::ports::{self, Write};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
@@ -37,8 +36,6 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 
 /// The first byte of what is sealed.
 const FORMAT: u8 = 1;
-/// The id of the key that the server signs with.
-const SERVER: &str = "server";
 
 /// A key's 32 bytes.
 pub type Plain = [u8; 32];
@@ -49,36 +46,10 @@ pub trait KeyService: Send + Sync {
     fn makes_keys(&self) -> bool;
 
     /// A new key, plain and wrapped.
-    fn make(
-        &self,
-        purpose: Purpose,
-    ) -> impl Future<Output = Result<(Plain, Vec<u8>), CallError>> + Send;
+    fn make(&self) -> impl Future<Output = Result<(Plain, Vec<u8>), CallError>> + Send;
 
     /// A wrapped key's plain bytes.
-    fn unwrap(
-        &self,
-        purpose: Purpose,
-        wrapped: &[u8],
-    ) -> impl Future<Output = Result<Plain, CallError>> + Send;
-}
-
-/// What a key is for. KMS opens it for nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Sealing secrets.
-    Secrets,
-    /// Signing the server's tokens.
-    Tokens,
-}
-
-impl Purpose {
-    fn of(id: &str) -> Self {
-        if id == SERVER {
-            Self::Tokens
-        } else {
-            Self::Secrets
-        }
-    }
+    fn unwrap(&self, wrapped: &[u8]) -> impl Future<Output = Result<Plain, CallError>> + Send;
 }
 
 /// A key as it is stored.
@@ -232,22 +203,6 @@ impl<K: KeyService, S: KeyShelf> Vault<K, S> {
         Ok(decrypt(&key, owner, sealed)?)
     }
 
-    /// What the server signs its own tokens with: the same in every process, for ever.
-    ///
-    /// # Errors
-    /// The key is not to be had.
-    pub async fn signing_key(&self, now: Timestamp) -> Result<SigningKey, ports::Error> {
-        if let Some(plain) = self.find(SERVER, now).await? {
-            return Ok(SigningKey::new(plain));
-        }
-        if !self.service.makes_keys() {
-            return Err(VaultError::NoKey.into());
-        }
-        self.make(SERVER.to_owned(), now).await?;
-        // Another's, if another was quicker.
-        Ok(SigningKey::new(self.key(SERVER, now).await?))
-    }
-
     /// The id of the data key that new secrets are sealed with.
     async fn current(&self, now: Timestamp) -> Result<String, ports::Error> {
         let young = |made_at: Timestamp| now.since(made_at) < NEW_KEY_AFTER;
@@ -275,7 +230,7 @@ impl<K: KeyService, S: KeyShelf> Vault<K, S> {
 
     /// Makes a key, unless there is one of this id.
     async fn make(&self, id: String, now: Timestamp) -> Result<(), ports::Error> {
-        let made = self.service.make(Purpose::of(&id)).await;
+        let made = self.service.make().await;
         let (plain, wrapped) = made.map_err(|source| VaultError::Kms {
             id: id.clone(),
             source,
@@ -338,7 +293,7 @@ impl<K: KeyService, S: KeyShelf> Vault<K, S> {
         let Some(stored) = self.shelf.key(id).await? else {
             return Ok(None);
         };
-        let opened = self.service.unwrap(Purpose::of(id), &stored.wrapped).await;
+        let opened = self.service.unwrap(&stored.wrapped).await;
         match opened {
             Ok(plain) => {
                 self.remember(&stored, plain, now);
@@ -349,9 +304,7 @@ impl<K: KeyService, S: KeyShelf> Vault<K, S> {
     }
 
     fn remember(&self, key: &WrappedKey, plain: Plain, now: Timestamp) {
-        if Purpose::of(&key.id) == Purpose::Secrets {
-            lock(&self.made).insert(key.id.clone(), key.made_at);
-        }
+        lock(&self.made).insert(key.id.clone(), key.made_at);
         let open = Known::Open {
             plain,
             opened_at: now,

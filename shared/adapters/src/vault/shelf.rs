@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use hookpost_domain::Timestamp;
 use hookpost_domain::ports::{Error, Write};
 
-use super::{KeyShelf, SERVER, WrappedKey};
+use super::{KeyShelf, WrappedKey};
 use crate::table::{Item, Read, damaged, failed, n, s};
 
 const PK: &str = "vault";
@@ -30,11 +30,7 @@ impl Shelf {
 }
 
 fn sort_key(id: &str) -> String {
-    if id == SERVER {
-        id.to_owned()
-    } else {
-        format!("{DATA}{id}")
-    }
+    format!("{DATA}{id}")
 }
 
 fn read(item: &Item) -> Result<WrappedKey, Error> {

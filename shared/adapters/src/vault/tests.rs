@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Wraps a key by turning its bits over, with the purpose before it.
+/// Wraps a key by turning its bits over.
 #[derive(Default)]
 struct FakeKms {
     reader: bool,
@@ -34,21 +34,17 @@ impl KeyService for &FakeKms {
         !self.reader
     }
 
-    async fn make(&self, purpose: Purpose) -> Result<(Plain, Vec<u8>), CallError> {
+    async fn make(&self) -> Result<(Plain, Vec<u8>), CallError> {
         self.outcome()?;
         let plain = secret_bytes().unwrap();
-        let mut wrapped = plain.map(|byte| !byte).to_vec();
-        wrapped.push(purpose as u8);
-        Ok((plain, wrapped))
+        Ok((plain, plain.map(|byte| !byte).to_vec()))
     }
 
-    async fn unwrap(&self, purpose: Purpose, wrapped: &[u8]) -> Result<Plain, CallError> {
+    async fn unwrap(&self, wrapped: &[u8]) -> Result<Plain, CallError> {
         self.outcome()?;
         // As slow as the way to a server: others come by meanwhile.
         tokio::task::yield_now().await;
-        let (last, inverted) = wrapped.split_last().unwrap();
-        assert_eq!(*last, purpose as u8);
-        Ok(Plain::try_from(inverted).unwrap().map(|byte| !byte))
+        Ok(Plain::try_from(wrapped).unwrap().map(|byte| !byte))
     }
 }
 
@@ -62,7 +58,7 @@ impl KeyShelf for &FakeShelf {
 
     async fn newest(&self) -> Result<Option<WrappedKey>, ports::Error> {
         let keys = lock(&self.0);
-        Ok(keys.values().rfind(|key| key.id != SERVER).cloned())
+        Ok(keys.values().next_back().cloned())
     }
 
     async fn put(&self, key: &WrappedKey) -> Result<Write<WrappedKey>, ports::Error> {
@@ -197,26 +193,6 @@ async fn a_key_that_is_disabled_serves_no_longer_and_the_error_says_so() {
     *lock(&kms.refusal) = Some("DisabledException");
     let told = text(vault.open(OWNER, &sealed, NOW.after(RENEW_AFTER)).await);
     assert!(told.contains("DisabledException"), "{told}");
-}
-
-#[tokio::test]
-async fn every_process_signs_with_the_same_key_whoever_makes_it_first() {
-    let (kms, shelf) = (FakeKms::default(), FakeShelf::default());
-    let vaults = [Vault::new(&kms, &shelf), Vault::new(&kms, &shelf)];
-    let [one, other] = vaults.each_ref().map(|vault| vault.signing_key(NOW));
-    let (one, other) = tokio::join!(one, other);
-    let signature = one.unwrap().sign("page", "text");
-    assert!(other.unwrap().verify("page", "text", &signature));
-    let restarted = Vault::new(&kms, &shelf);
-    let years = NOW.after(NEW_KEY_AFTER * 100);
-    assert!(
-        restarted
-            .signing_key(years)
-            .await
-            .unwrap()
-            .verify("page", "text", &signature)
-    );
-    assert_eq!(shelf.0.lock().unwrap().len(), 1);
 }
 
 #[test]
