@@ -83,7 +83,7 @@ impl Promise {
         match self {
             Self::Status(status) if answer.status == *status => Ok(None),
             Self::Status(status) => Err(format!("not {status}")),
-            Self::Text(text) if answer.body.contains(text) => Ok(None),
+            Self::Text(text) if answer.body.contains(&fill(text, known)) => Ok(None),
             Self::Text(text) => Err(format!("without {text}")),
             Self::Value(pointer, wanted) => {
                 let body: Value = serde_json::from_str(&answer.body).map_err(|e| e.to_string())?;
