@@ -3,17 +3,19 @@
 use hookpost_adapters::api::{self, Problem};
 use hookpost_adapters::auth::Caller;
 use hookpost_domain::access::Scope;
+use hookpost_domain::catalogue::{EventTypeDraft, RetryPolicyDraft, SettingsDraft};
 use hookpost_domain::endpoint::{EndpointDraft, RotationDraft};
 use hookpost_domain::ports::World;
 use hookpost_management::page::{Found, Page};
 use hookpost_management::view::{
     CancelledView, DeadLetterView, DeliveryView, EndpointView, EventStatusView, EventSummary,
-    EventView, HealthView, MetricsView, StatsView, TestView,
+    EventTypeView, EventView, HealthView, MetricsView, RetryPolicyView, SettingsView, StatsView,
+    TestView,
 };
 use hookpost_management::{
     AuditEntryView, AuditQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, EventQuery,
-    JobQuery, KeyDraft, KeyQuery, KeyView, Management, OpenBreaker, ResolveOrder, RetryOrder,
-    StatsQuery, StatusQuery, TestDraft,
+    EventTypeQuery, JobQuery, KeyDraft, KeyQuery, KeyView, Management, OpenBreaker, ResolveOrder,
+    RetryOrder, RetryPolicyQuery, StatsQuery, StatusQuery, TestDraft,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,6 +42,15 @@ pub(crate) enum Op {
     Metrics,
     ApiKeys,
     AuditLog,
+    EventTypes,
+    EventType,
+    RetryPolicies,
+    Settings,
+    PutEventType,
+    DeleteEventType,
+    PutRetryPolicy,
+    DeleteRetryPolicy,
+    UpdateSettings,
     CreateEndpoint,
     UpdateEndpoint,
     DeleteEndpoint,
@@ -82,6 +93,15 @@ pub(crate) const OPERATIONS: &[(Op, &str, bool)] = &[
     (Op::Metrics, "metrics", false),
     (Op::ApiKeys, "apiKeys", false),
     (Op::AuditLog, "auditLog", false),
+    (Op::EventTypes, "eventTypes", false),
+    (Op::EventType, "eventType", false),
+    (Op::RetryPolicies, "retryPolicies", false),
+    (Op::Settings, "settings", false),
+    (Op::PutEventType, "putEventType", true),
+    (Op::DeleteEventType, "deleteEventType", true),
+    (Op::PutRetryPolicy, "putRetryPolicy", true),
+    (Op::DeleteRetryPolicy, "deleteRetryPolicy", true),
+    (Op::UpdateSettings, "updateSettings", true),
     (Op::CreateEndpoint, "createEndpoint", true),
     (Op::UpdateEndpoint, "updateEndpoint", true),
     (Op::DeleteEndpoint, "deleteEndpoint", true),
@@ -160,6 +180,43 @@ impl Op {
                 shapes.arguments::<AuditQuery>(),
                 shapes.answer::<Page<AuditEntryView>>(),
                 "Who did what, newest first; needs the scope `admin`",
+            ),
+            Self::EventTypes => (
+                shapes.arguments::<EventTypeQuery>(),
+                shapes.answer::<Page<EventTypeView>>(),
+                "Event types, newest first",
+            ),
+            Self::EventType => {
+                let shape = shapes.answer::<EventTypeView>();
+                (id(), shape, "An event type, by its name")
+            }
+            Self::RetryPolicies => (
+                shapes.arguments::<RetryPolicyQuery>(),
+                shapes.answer::<Page<RetryPolicyView>>(),
+                "Retry policies for event types, by name",
+            ),
+            Self::Settings => (
+                Arguments::default(),
+                shapes.answer::<SettingsView>(),
+                "What the tenant has set for all of its events",
+            ),
+            Self::PutEventType => (
+                shapes.input::<EventTypeDraft>().id(),
+                shapes.answer::<EventTypeView>(),
+                "Tells of an event type, by its name",
+            ),
+            Self::PutRetryPolicy => (
+                shapes.input::<RetryPolicyDraft>().id(),
+                shapes.answer::<RetryPolicyView>(),
+                "Sets a retry policy for event types, by its name",
+            ),
+            Self::DeleteEventType | Self::DeleteRetryPolicy => {
+                (id(), json!({ "type": "boolean" }), "Forgets it")
+            }
+            Self::UpdateSettings => (
+                shapes.input::<SettingsDraft>(),
+                shapes.answer::<SettingsView>(),
+                "Changes what the input names",
             ),
             Self::CreateApiKey => (
                 shapes.input::<KeyDraft>(),
@@ -307,6 +364,29 @@ impl Op {
             Self::TestEndpoint => shown(&services.test_endpoint(caller, id, read(given)?).await?),
             Self::OpenBreaker => shown(&services.open_breaker(caller, id, read(given)?).await?),
             Self::CloseBreaker => shown(&services.close_breaker(caller, id).await?),
+            Self::EventTypes => shown(&services.list_event_types(caller, read(given)?).await?),
+            Self::EventType => shown(&services.get_event_type(caller, id).await?),
+            Self::RetryPolicies => {
+                shown(&services.list_retry_policies(caller, read(given)?).await?)
+            }
+            Self::Settings => shown(&services.get_settings(caller).await?),
+            Self::PutEventType => {
+                let put = services.put_event_type(caller, id, input(given)?).await?;
+                shown(&put.0)
+            }
+            Self::PutRetryPolicy => {
+                let put = services.put_retry_policy(caller, id, input(given)?).await?;
+                shown(&put.0)
+            }
+            Self::DeleteEventType => {
+                services.delete_event_type(caller, id).await?;
+                Ok(json!(true))
+            }
+            Self::DeleteRetryPolicy => {
+                services.delete_retry_policy(caller, id).await?;
+                Ok(json!(true))
+            }
+            Self::UpdateSettings => shown(&services.change_settings(caller, input(given)?).await?),
             Self::ApiKeys => {
                 caller.require(Scope::Admin)?;
                 shown(&services.list_keys(caller, read(given)?).await?)

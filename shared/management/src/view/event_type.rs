@@ -11,7 +11,7 @@ use super::RetryView;
 
 /// An event type.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(rename = "EventType")]
+#[schemars(rename = "EventTypeEntry")]
 pub struct EventTypeView {
     /// Its name.
     pub name: EventType,
