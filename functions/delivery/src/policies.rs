@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hookpost_domain::catalogue::Rules;
+use hookpost_domain::catalogue::Retries;
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::matching::EventType;
 use hookpost_domain::ports::{Error, Rulebook};
@@ -21,7 +21,7 @@ const MAX_TENANTS: usize = 1_000;
 /// What this process knows.
 #[derive(Debug, Default)]
 pub(crate) struct Policies {
-    known: Mutex<HashMap<TenantId, (Timestamp, Rules)>>,
+    known: Mutex<HashMap<TenantId, (Timestamp, Retries)>>,
 }
 
 impl Policies {
@@ -39,12 +39,12 @@ impl Policies {
         if endpoint.retry.is_some() || self.lock().get(&endpoint.tenant).is_some_and(is_fresh) {
             return Ok(());
         }
-        let rules = store.rules(&endpoint.tenant).await?;
+        let retries = store.retries(&endpoint.tenant).await?;
         let mut tenants = self.lock();
         if tenants.len() >= MAX_TENANTS {
             tenants.clear();
         }
-        tenants.insert(endpoint.tenant.clone(), (now, rules));
+        tenants.insert(endpoint.tenant.clone(), (now, retries));
         Ok(())
     }
 
@@ -61,11 +61,11 @@ impl Policies {
         }
         let tenants = self.lock();
         let known = tenants.get(&endpoint.tenant);
-        let of_type = known.and_then(|(_, rules)| rules.retry_for(event_type));
+        let of_type = known.and_then(|(_, retries)| retries.of(event_type));
         of_type.unwrap_or(deployment).clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, (Timestamp, Rules)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, (Timestamp, Retries)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

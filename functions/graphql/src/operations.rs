@@ -210,9 +210,6 @@ impl Op {
                 shapes.answer::<RetryPolicyView>(),
                 "Sets a retry policy for event types, by its name",
             ),
-            Self::DeleteEventType | Self::DeleteRetryPolicy => {
-                (id(), json!({ "type": "boolean" }), "Forgets it")
-            }
             Self::UpdateSettings => (
                 shapes.input::<SettingsDraft>(),
                 shapes.answer::<SettingsView>(),
@@ -274,9 +271,10 @@ impl Op {
                 shapes.answer::<DeadLetterView>(),
                 "Marks a dead letter as dealt with",
             ),
-            Self::DeleteDelivery | Self::DeleteDeadLetter => {
-                (id(), json!({ "type": "boolean" }), "Forgets it")
-            }
+            Self::DeleteDelivery
+            | Self::DeleteDeadLetter
+            | Self::DeleteEventType
+            | Self::DeleteRetryPolicy => (id(), json!({ "type": "boolean" }), "Forgets it"),
             Self::DeadLetters => (
                 shapes.arguments::<DeadLetterQuery>(),
                 shapes.answer::<Found<DeadLetterView>>(),

@@ -312,7 +312,7 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
             .directory
             .tenant(&self.store, &event.tenant, now)
             .await?;
-        let of_type = known.rules.retry_for(&event.event_type);
+        let of_type = known.retries.of(&event.event_type);
         let endpoints: HashMap<&EndpointId, &Endpoint> = known
             .endpoints
             .iter()

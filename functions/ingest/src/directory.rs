@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hookpost_domain::catalogue::Rules;
+use hookpost_domain::catalogue::{Retries, Rules};
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::ports::{EndpointList, Error, Rulebook, Versions};
 use hookpost_domain::{TenantId, Timestamp};
@@ -36,6 +36,8 @@ pub(crate) struct Known {
     pub(crate) endpoints: Arc<Vec<Endpoint>>,
     /// What holds for its event types.
     pub(crate) rules: Arc<Rules>,
+    /// What of it says when failed deliveries are tried again.
+    pub(crate) retries: Arc<Retries>,
 }
 
 impl Directory {
@@ -62,11 +64,17 @@ impl Directory {
             }
             Some(_) | None => Arc::new(store.endpoints(tenant).await?),
         };
-        let rules = match &before {
-            Some(known) if known.versions.rules == versions.rules => Arc::clone(&known.rules),
+        let (rules, retries) = match &before {
+            Some(known) if known.versions.rules == versions.rules => {
+                (Arc::clone(&known.rules), Arc::clone(&known.retries))
+            }
             // Whoever has never told of anything has none to read.
-            Some(_) | None if versions.rules == 0 => Arc::default(),
-            Some(_) | None => Arc::new(store.rules(tenant).await?),
+            Some(_) | None if versions.rules == 0 => Default::default(),
+            Some(_) | None => {
+                let rules = store.rules(tenant).await?;
+                let retries = rules.retries();
+                (Arc::new(rules), Arc::new(retries))
+            }
         };
         Ok(known
             .insert(Known {
@@ -74,6 +82,7 @@ impl Directory {
                 asked_at: now,
                 endpoints,
                 rules,
+                retries,
             })
             .clone())
     }

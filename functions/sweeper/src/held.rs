@@ -218,7 +218,7 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
         let own = endpoint.retry.as_ref();
         let longest = own.map(|policy| outcome::longest_wait(policy, patience));
         let until = before(now, longest.unwrap_or(patience.max_age));
-        let mut rules = None;
+        let mut retries = None;
         let mut given_up = 0;
         for shard in shards {
             let mut after = None;
@@ -231,10 +231,10 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
                     page.found.into_iter().map(|waiting| waiting.id).collect();
                 let mut found = self.store.deliveries(&ids).await?;
                 found.retain(|delivery| delivery.tenant == note.tenant);
-                if own.is_none() && rules.is_none() && !found.is_empty() {
-                    rules = Some(self.store.rules(&note.tenant).await?);
+                if own.is_none() && retries.is_none() && !found.is_empty() {
+                    retries = Some(self.store.retries(&note.tenant).await?);
                 }
-                let of_type = |delivery: &Delivery| rules.as_ref()?.retry_for(&delivery.event_type);
+                let of_type = |delivery: &Delivery| retries.as_ref()?.of(&delivery.event_type);
                 found.retain(|delivery| {
                     let policy = own.or_else(|| of_type(delivery));
                     let policy = policy.unwrap_or(&self.config.retry);

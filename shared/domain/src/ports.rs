@@ -19,7 +19,7 @@ pub use finding::{
 
 use crate::breaker::Health;
 use crate::carrier::{Carrier, FanOut};
-use crate::catalogue::Rules;
+use crate::catalogue::{Retries, Rules};
 use crate::counters::{Counters, Key};
 use crate::delivery::{AttemptResult, Delivery};
 use crate::endpoint::Endpoint;
@@ -79,6 +79,11 @@ pub trait Endpoints: Send + Sync {
 pub trait Rulebook: Send + Sync {
     /// A tenant's rules; rules never written are the default ones.
     fn rules(&self, tenant: &TenantId) -> impl Future<Output = Result<Rules, Error>> + Send;
+
+    /// What of them says when failed deliveries are tried again.
+    fn retries(&self, tenant: &TenantId) -> impl Future<Output = Result<Retries, Error>> + Send {
+        async { Ok(self.rules(tenant).await?.retries()) }
+    }
 }
 
 /// Events.

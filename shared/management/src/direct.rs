@@ -95,7 +95,8 @@ impl<W: World> Management<W> {
             return Ok(view);
         }
         let roll = self.world.roll();
-        let of_type = rules.retry_for(&event.event_type);
+        let retries = rules.retries();
+        let of_type = retries.of(&event.event_type);
         let policy = endpoint.retry.as_ref().or(of_type);
         let first = policy.unwrap_or(&self.config.retry).first_delay(roll);
         // The endpoint first: a delivery without one is cancelled.

@@ -31,6 +31,7 @@ fn render(told: &Catalogue) -> String {
     for entry in &told.types {
         groups.entry(&entry.group).or_default().push(entry);
     }
+    let retries = told.rules.retries();
     let mut page = docs::begin("Event types");
     page.push_str(INTRODUCTION);
     page.push_str("<nav>");
@@ -50,10 +51,7 @@ fn render(told: &Catalogue) -> String {
         let (id, title) = (anchor(group), escape(title(group)));
         let _ = write!(page, "<section id=\"group-{id}\"><h2>{title}</h2>");
         for entry in entries {
-            let policy = told
-                .rules
-                .retry_for(&entry.name)
-                .unwrap_or(&told.deployment);
+            let policy = retries.of(&entry.name).unwrap_or(&told.deployment);
             let whole = page.len() < MAX_BYTES;
             page.push_str(&render_type(entry, policy, whole));
         }

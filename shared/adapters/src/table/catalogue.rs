@@ -7,9 +7,10 @@
 
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 use hookpost_domain::TenantId;
-use hookpost_domain::catalogue::{Rules, TypeEntry};
+use hookpost_domain::catalogue::{Retries, Rules, TypeEntry};
 use hookpost_domain::matching::EventType;
 use hookpost_domain::ports::{self, Error};
+use serde::de::DeserializeOwned;
 
 use super::endpoints::counts_key;
 use super::item::{Item, Read, n, s};
@@ -51,22 +52,11 @@ fn built<T>(built: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, 
 
 impl ports::Rulebook for Store {
     async fn rules(&self, tenant: &TenantId) -> Result<Rules, Error> {
-        let answer = self
-            .db
-            .get_item()
-            .table_name(&self.tables.settings)
-            .set_key(Some(rules_key(tenant)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed("GetItem settings"))?;
-        let Some(item) = answer.item else {
-            return Ok(Rules::default());
-        };
-        let read = || -> Result<Rules, String> {
-            serde_json::from_str(item.text("rules")?).map_err(|error| error.to_string())
-        };
-        read().map_err(|what| damaged("settings", format!("rules#{tenant}"), what))
+        self.of_rules(tenant, "rules").await
+    }
+
+    async fn retries(&self, tenant: &TenantId) -> Result<Retries, Error> {
+        self.of_rules(tenant, "retries").await
     }
 }
 
@@ -91,6 +81,34 @@ impl ports::EventTypes for Store {
 }
 
 impl Store {
+    /// An attribute of the rules, as of now.
+    async fn of_rules<T: DeserializeOwned + Default>(
+        &self,
+        tenant: &TenantId,
+        name: &'static str,
+    ) -> Result<T, Error> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.tables.settings)
+            .set_key(Some(rules_key(tenant)))
+            // `rules` is a word of DynamoDB's own.
+            .projection_expression("#name")
+            .expression_attribute_names("#name", name)
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem settings"))?;
+        let item = answer.item.unwrap_or_default();
+        let Some(text) = item.maybe_text(name) else {
+            return Ok(T::default());
+        };
+        let damaged = |error: serde_json::Error| {
+            damaged("settings", format!("rules#{tenant}"), error.to_string())
+        };
+        serde_json::from_str(text).map_err(damaged)
+    }
+
     /// What is told of all types, by their names.
     ///
     /// # Errors
@@ -116,6 +134,8 @@ impl Store {
         item.insert("version".to_owned(), n(rules.version));
         let text = serde_json::to_string(rules).unwrap_or_default();
         item.insert("rules".to_owned(), s(text));
+        let text = serde_json::to_string(&rules.retries()).unwrap_or_default();
+        item.insert("retries".to_owned(), s(text));
         let put = Put::builder()
             .table_name(&self.tables.settings)
             .set_item(Some(item));

@@ -6,6 +6,7 @@
 //! catalogue is a change of it: so no two changes at once can undo each other.
 
 mod draft;
+mod retries;
 mod rules;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::retry::RetryPolicy;
 use crate::schema::Schema;
 
 pub use draft::{EventTypeDraft, Import, ImportDraft, RetryPolicyDraft, SettingsDraft};
+pub use retries::Retries;
 pub use rules::{MAX_POLICIES, MAX_TYPES, PolicyRule, Rules, TypeRule};
 
 /// An event type, as its tenant tells of it.

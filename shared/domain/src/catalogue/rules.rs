@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::TypeEntry;
+use super::{Retries, TypeEntry};
 use crate::matching::{EventPattern, EventType};
 use crate::retry::RetryPolicy;
 use crate::{Invalid, Timestamp};
@@ -15,8 +15,9 @@ pub const MAX_TYPES: usize = 500;
 pub const MAX_POLICIES: usize = 50;
 /// Most bytes of everything that a catalogue tells: one answer, and one page, shows it all.
 const MAX_CATALOGUE_BYTES: usize = 1024 * 1024;
-/// Most bytes of the rules themselves: well under what an item may have.
-const MAX_RULES_BYTES: usize = 256 * 1024;
+/// Most bytes of the rules themselves: they are in an item of 400 KB twice, the second time as
+/// [`Retries`].
+const MAX_RULES_BYTES: usize = 160 * 1024;
 
 /// What has to be known of a tenant's event types wherever events go.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -70,24 +71,16 @@ impl Rules {
         Invalid::new("event_type", rule)
     }
 
-    /// When failed deliveries of events of this type are tried again, unless their endpoint says
-    /// otherwise: as the type says, or else as the policy does whose pattern fits it closest (the
-    /// type itself, then the longest stem, then `*`).
-    pub fn retry_for(&self, event_type: &EventType) -> Option<&RetryPolicy> {
-        let own = self
-            .types
-            .get(event_type)
-            .and_then(|rule| rule.retry.as_ref());
-        own.or_else(|| {
-            let fitting = self.policies.values().filter_map(|policy| {
-                let fits = |pattern: &&EventPattern| pattern.matches(event_type);
-                let closeness = policy.events.iter().filter(fits).map(closeness).max();
-                closeness.map(|closeness| (closeness, &policy.retry))
-            });
-            fitting
-                .max_by_key(|(closeness, _)| *closeness)
-                .map(|(_, retry)| retry)
-        })
+    /// When failed deliveries are tried again, unless their endpoint says otherwise: as the type
+    /// says, or else as the policy does whose pattern fits it closest.
+    pub fn retries(&self) -> Retries {
+        let types = self.types.iter().filter_map(|(name, rule)| {
+            let itself = vec![EventPattern::Exactly(name.clone())];
+            rule.retry.clone().map(|retry| (itself, retry))
+        });
+        let policies = self.policies.values();
+        let policies = policies.map(|policy| (policy.events.clone(), policy.retry.clone()));
+        Retries(types.chain(policies).collect())
     }
 
     /// With these types as they are now told of, and the entries to store for them: when one was
@@ -170,18 +163,9 @@ impl Rules {
             return Err(Invalid::new("event_types", rule));
         }
         if serde_json::to_string(&self).map_or(0, |text| text.len()) > MAX_RULES_BYTES {
-            let rule = "are limited to 256 KiB of names and retry policies a tenant";
+            let rule = "are limited to 160 KiB of names and retry policies a tenant";
             return Err(Invalid::new("event_types", rule));
         }
         Ok(self)
-    }
-}
-
-/// How close a pattern is to the types that it fits.
-fn closeness(pattern: &EventPattern) -> usize {
-    match pattern {
-        EventPattern::All => 0,
-        EventPattern::Under(stem) => stem.len(),
-        EventPattern::Exactly(_) => usize::MAX,
     }
 }

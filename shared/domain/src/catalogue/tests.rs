@@ -30,7 +30,11 @@ fn rules(policies: &[(&[&str], u32)]) -> Rules {
 }
 
 fn attempts(rules: &Rules, event_type: &str) -> Option<u32> {
-    let found = rules.retry_for(&event_type.parse().unwrap());
+    let retries = rules.retries();
+    // As it is stored.
+    let stored = serde_json::to_string(&retries).unwrap();
+    assert_eq!(serde_json::from_str::<Retries>(&stored).unwrap(), retries);
+    let found = retries.of(&event_type.parse().unwrap());
     found.map(RetryPolicy::max_attempts)
 }
 
