@@ -10,9 +10,9 @@ use hookpost_domain::{EndpointId, EventId, Invalid, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::Management;
 use crate::page::{self, Found};
 use crate::view::DeadLetterView;
-use crate::{Management, deliveries};
 
 /// The longest note, in bytes.
 const MAX_NOTE_BYTES: usize = 1024;
@@ -136,11 +136,15 @@ impl<W: World> Management<W> {
     }
 
     async fn find_dead_letter(&self, caller: &Caller, id: &str) -> Result<Delivery, Problem> {
-        let delivery = self.find_delivery(caller, id).await?;
+        let missing = || Problem::not_found("no dead letter has this id");
+        let delivery = match self.find_delivery(caller, id).await {
+            Err(problem) if problem.status == 404 => return Err(missing()),
+            found => found?,
+        };
         if matches!(delivery.status, Status::Dead { .. }) {
             Ok(delivery)
         } else {
-            Err(deliveries::missing())
+            Err(missing())
         }
     }
 }

@@ -61,7 +61,7 @@ pub struct StatusQuery {
     pub event_id: String,
 }
 
-pub(crate) fn missing() -> Problem {
+fn missing() -> Problem {
     Problem::not_found("no delivery has this id")
 }
 
