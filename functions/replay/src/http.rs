@@ -123,6 +123,7 @@ impl<W: World> Replay<W> {
             store,
             queues,
             world,
+            ..
         } = &self.replayer;
         let delivery = store
             .delivery(&id)

@@ -13,7 +13,8 @@ use futures::stream::{self, StreamExt};
 use hookpost_adapters::actions::{self, Acted};
 use hookpost_adapters::world::random_bytes;
 use hookpost_domain::action::Asked;
-use hookpost_domain::delivery::Only;
+use hookpost_domain::counters::Counters;
+use hookpost_domain::delivery::{Only, Status};
 use hookpost_domain::job::Job;
 use hookpost_domain::ports::{Error, World, Write};
 use hookpost_domain::{DeliveryId, EventId, TenantId, Timestamp};
@@ -194,6 +195,7 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
             .collect()
             .await;
         let sum = pace::tally(job, fates);
+        self.tally.flush(&self.store, now).await;
         // Before any error is told: should this fail, the records know, and the sweeper sends what
         // nobody hears of.
         let sent = if sum.messages.is_empty() {
@@ -243,10 +245,25 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
         }
         let id = delivery.id.clone();
         match actions::act(&self.store, asked, *delivery, due, now).await {
-            Ok(acted @ (Acted::Send(..) | Acted::Kept(_))) => Fate::Done {
-                message: acted.message(now),
-                due_micros,
-            },
+            Ok(acted @ (Acted::Send(..) | Acted::Kept(_))) => {
+                if let Acted::Kept(delivery) = &acted
+                    && matches!(delivery.status, Status::Cancelled { .. })
+                {
+                    let endpoint = Some(&delivery.id.endpoint);
+                    let counts = Counters::of_cancelling();
+                    self.tally.note(
+                        &delivery.tenant,
+                        endpoint,
+                        &delivery.event_type,
+                        counts,
+                        now,
+                    );
+                }
+                Fate::Done {
+                    message: acted.message(now),
+                    due_micros,
+                }
+            }
             Ok(Acted::Already(_) | Acted::Refused(..) | Acted::Gone) => {
                 tracing::info!(delivery.id = %id, "there was nothing to do, or somebody else was faster");
                 Fate::Counted

@@ -17,11 +17,12 @@ use std::time::{Duration, SystemTime};
 use hookpost_adapters::Config;
 use hookpost_adapters::api;
 use hookpost_adapters::auth::Door;
+use hookpost_adapters::counting::Tally;
 use hookpost_adapters::queue::Queues as SqsQueues;
 use hookpost_adapters::table::Store;
 use hookpost_domain::Timestamp;
 use hookpost_domain::ports::{
-    DeliveryQueue, EndpointList, EventHistory, Events, Jobs, RecordIndex, Refusal, World,
+    Counting, DeliveryQueue, EndpointList, EventHistory, Events, Jobs, RecordIndex, Refusal, World,
 };
 use serde_json::{Value, json};
 
@@ -29,8 +30,8 @@ use input::Input;
 pub use input::{Order, Unreadable};
 
 /// All tables that replaying needs.
-pub trait Tables: RecordIndex + Events + EventHistory + EndpointList + Jobs {}
-impl<T: RecordIndex + Events + EventHistory + EndpointList + Jobs> Tables for T {}
+pub trait Tables: RecordIndex + Events + EventHistory + EndpointList + Jobs + Counting {}
+impl<T: RecordIndex + Events + EventHistory + EndpointList + Jobs + Counting> Tables for T {}
 
 /// All queues that replaying needs.
 pub trait Queues: DeliveryQueue + Refusal {}
@@ -42,15 +43,17 @@ pub struct Replayer<S, Q, W> {
     store: S,
     queues: Q,
     world: W,
+    tally: Tally,
 }
 
 impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
     /// A replayer over these.
-    pub const fn new(store: S, queues: Q, world: W) -> Self {
+    pub fn new(store: S, queues: Q, world: W) -> Self {
         Self {
             store,
             queues,
             world,
+            tally: Tally::default(),
         }
     }
 }

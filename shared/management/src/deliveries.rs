@@ -201,6 +201,11 @@ impl<W: World> Management<W> {
         if let Some(message) = acted.message(now) {
             self.queues.send(vec![message]).await?;
         }
+        if let Acted::Kept(delivery) = &acted
+            && matches!(delivery.status, Status::Cancelled { .. })
+        {
+            self.count_cancelled(delivery).await;
+        }
         match acted {
             Acted::Send(delivery, _) | Acted::Kept(delivery) => {
                 tracing::info!(delivery.id = %delivery.id, tenant = %delivery.tenant, action = asked.action.as_str(), status = delivery.status_name(), "acted on a delivery");

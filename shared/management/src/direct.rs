@@ -113,6 +113,7 @@ impl<W: World> Management<W> {
         if let Some(key) = &key {
             self.store.mark_sent(&event.tenant, key, id).await?;
         }
+        self.count_event(&event).await;
         Ok(view)
     }
 

@@ -29,8 +29,12 @@ use std::sync::atomic::AtomicBool;
 use hookpost_adapters::Config;
 use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
+use hookpost_adapters::counting::Tally;
 use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
+use hookpost_domain::counters::Counters;
+use hookpost_domain::delivery::Delivery;
+use hookpost_domain::event::Event;
 use hookpost_domain::ports::World;
 
 use page::Places;
@@ -58,6 +62,8 @@ pub struct Management<W> {
     queues: Queues,
     world: W,
     config: Config,
+    /// What is counted here, and not by the functions that deliver.
+    tally: Tally,
     /// Whether this process knows that no endpoint is, or was, declared.
     nothing_declared: AtomicBool,
 }
@@ -70,8 +76,36 @@ impl<W: World> Management<W> {
             queues,
             world,
             config,
+            tally: Tally::default(),
             nothing_declared: AtomicBool::new(false),
         }
+    }
+
+    /// Counts a delivery that was called off here.
+    pub(crate) async fn count_cancelled(&self, delivery: &Delivery) {
+        let (now, endpoint) = (self.world.now(), Some(&delivery.id.endpoint));
+        let counts = Counters::of_cancelling();
+        self.tally.note(
+            &delivery.tenant,
+            endpoint,
+            &delivery.event_type,
+            counts,
+            now,
+        );
+        self.tally.flush(&self.store, now).await;
+    }
+
+    /// Counts an event that was accepted here.
+    pub(crate) async fn count_event(&self, event: &Event) {
+        let now = self.world.now();
+        self.tally.note(
+            &event.tenant,
+            None,
+            &event.event_type,
+            Counters::of_event(),
+            now,
+        );
+        self.tally.flush(&self.store, now).await;
     }
 
     /// The place in a list that an `after` means.

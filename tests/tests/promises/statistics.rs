@@ -378,3 +378,42 @@ fn hour_ago() -> String {
 fn day_ago() -> String {
     ago(24 * 3_600_000)
 }
+
+#[tokio::test]
+async fn what_is_called_off_and_what_goes_to_a_url_is_counted_too() {
+    let system = system();
+    let tenant = &Tenant::on(&system);
+    let endpoint = tenant.endpoint("/success").create().await;
+    let mut later = Vec::new();
+    for nth in 0..3 {
+        let at = wait::epoch_ms() / 1000 + 3600;
+        let body =
+            json!({ "event_type": "order.created", "payload": { "n": nth }, "deliver_at": at });
+        let accepted = tenant.post("/events", &body).await.expect(202);
+        later.push(Accepted::read(&accepted));
+    }
+    for event in &later {
+        tenant.delivery_is(event.delivery(), "parked").await;
+    }
+    let [event, delivery, of_job] = later.as_slice() else {
+        panic!("three");
+    };
+    tenant
+        .delete(&format!("/events/{}", event.id))
+        .await
+        .expect(200);
+    let path = format!("/deliveries/{}/cancel", delivery.delivery());
+    tenant.post(&path, &json!({})).await.expect(200);
+    // Once more is not once more.
+    tenant.post(&path, &json!({})).await;
+    let job = json!({ "action": "cancel", "filter": { "event_id": of_job.id } });
+    tenant.post("/jobs", &job).await.expect(202);
+    let url = format!("{}/success/direct", system.url("receiver"));
+    let direct = json!({ "url": url, "payload": { "n": 3 } });
+    tenant.post("/deliveries", &direct).await.expect(202);
+    let totals = [("events", 4), ("cancelled", 3), ("delivered", 1)];
+    let stats = stats_with(tenant, "?interval=hour", &totals).await;
+    assert_eq!(stats["totals"]["dead"], 0);
+    let of_endpoint = format!("?endpoint_id={}&interval=hour", endpoint.id);
+    stats_with(tenant, &of_endpoint, &[("cancelled", 3)]).await;
+}

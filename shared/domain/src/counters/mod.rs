@@ -57,6 +57,14 @@ impl Counters {
         }
     }
 
+    /// One delivery that somebody called off.
+    pub fn of_cancelling() -> Self {
+        Self {
+            cancelled: 1,
+            ..Self::default()
+        }
+    }
+
     /// What a write of a delivery's record adds: the record before it, the one after it, and the
     /// attempt that was made in between, if one was.
     pub fn of_write(before: &Delivery, after: &Delivery, attempt: Option<&Attempt>) -> Self {

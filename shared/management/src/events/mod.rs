@@ -116,7 +116,10 @@ impl<W: World> Management<W> {
             }
             let next = current.cancelled(self.world.now());
             match self.store.store_delivery(&next, current.version).await? {
-                Write::Won => return Ok(true),
+                Write::Won => {
+                    self.count_cancelled(&next).await;
+                    return Ok(true);
+                }
                 Write::Lost(other) => record = other,
             }
         }
