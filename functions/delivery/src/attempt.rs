@@ -1,18 +1,19 @@
 //! One request, and what it teaches: about the delivery, and about the endpoint.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hookpost_domain::answer::Judged;
 use hookpost_domain::breaker::{Breaker, Health, Slot};
 use hookpost_domain::delivery::{Attempt, AttemptResult, Delivery};
 use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState};
+use hookpost_domain::lane::{Lane, Pace, SLOW};
 use hookpost_domain::outcome::{self, Aftermath, Ahead};
-use hookpost_domain::ports::{Error, Transport, World, Write};
-use hookpost_domain::retry::RetryPolicy;
+use hookpost_domain::ports::{Answer, Error, Transport, World, Write};
 use hookpost_domain::{Timestamp, request, retry_after};
 use serde_json::value::RawValue;
 
-use crate::book::Page;
+use crate::book::{Changed, Page};
 use crate::received::Received;
 use crate::worker::{Ready, TRIES, chain};
 use crate::{Queues, Tables, Verdict, Worker};
@@ -58,10 +59,10 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         );
         let rules = endpoint.rules();
         let timeout = endpoint.timeout();
-        let answer = self
+        let post = self
             .http
-            .post(&endpoint.url, request, timeout, rules.look_into_bodies())
-            .await;
+            .post(&endpoint.url, request, timeout, rules.look_into_bodies());
+        let answer = self.watch(&page, &endpoint, post).await;
         let judged = rules.judge(answer.result, &answer.body);
         let now = self.world.now();
         let latency = u32::try_from(now.since(began).as_millis()).unwrap_or(u32::MAX);
@@ -81,9 +82,19 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         let deployment = &self.settings.retry;
         let policies = &self.policies;
         let policy = policies.policy(&endpoint, &delivery.event_type, deployment);
-        let ahead = self
-            .learn(&page, &delivery, &endpoint, &policy, &judged, probe, now)
-            .await;
+        let retry_after = answer
+            .retry_after
+            .as_deref()
+            .and_then(|value| retry_after::parse(value, now));
+        let roll = self.world.roll();
+        let due = outcome::next_attempt(&delivery, &policy, judged.ends, retry_after, roll, now);
+        let lesson = Lesson {
+            judged: &judged,
+            took: now.since(began),
+            probe,
+            due,
+        };
+        let ahead = self.learn(&page, &delivery, &endpoint, &lesson, now).await;
         if judged.is_gone()
             && let Err(error) = self.disable(&page, &endpoint, now).await
         {
@@ -93,13 +104,10 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         let after = Aftermath {
             policy: &policy,
             ends: judged.ends,
-            retry_after: answer
-                .retry_after
-                .as_deref()
-                .and_then(|value| retry_after::parse(value, now)),
+            retry_after,
             ahead,
             patience: self.settings.patience,
-            roll: self.world.roll(),
+            roll,
         };
         let mut current = delivery;
         for _ in 0..TRIES {
@@ -155,44 +163,90 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         }
     }
 
+    /// Waits for an answer. An endpoint that turns out to be slow is noted as such while it still is
+    /// waited for, so that others of its deliveries do not come the same way meanwhile.
+    async fn watch(
+        &self,
+        page: &Page,
+        endpoint: &Endpoint,
+        post: impl Future<Output = Answer>,
+    ) -> Answer {
+        let mut post = std::pin::pin!(post);
+        tokio::select! {
+            answer = &mut post => return answer,
+            () = tokio::time::sleep(SLOW) => {}
+        }
+        let overdue = async {
+            if page.note(Pace::overdue).await.is_none() {
+                return;
+            }
+            let now = self.world.now();
+            let slow = |health: &Health| health.with_lane(None, Lane::Slow, now);
+            tracing::info!(endpoint.id = %endpoint.id, "it is slow: its deliveries take the slow lane");
+            let noted = page.change(&self.store, &endpoint.tenant, &endpoint.id, now, slow);
+            if let Err(error) = noted.await {
+                tracing::warn!(endpoint.id = %endpoint.id, error = %chain(&error), "its lane was not noted");
+            }
+        };
+        tokio::join!(post, overdue).0
+    }
+
     /// What the request says about the endpoint's health, and what that means for this delivery. A
     /// health that cannot be written costs a count, not the delivery.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one part of what a request taught"
-    )]
     async fn learn(
         &self,
         page: &Page,
         delivery: &Delivery,
         endpoint: &Endpoint,
-        policy: &RetryPolicy,
-        judged: &Judged,
-        probe: Option<u64>,
+        lesson: &Lesson<'_>,
         now: Timestamp,
     ) -> Ahead {
-        let retries = outcome::will_retry(delivery, policy, judged.ends)
-            && policy
-                .delay_before(delivery.attempts + 2, 0.5)
-                .is_some_and(|wait| wait <= outcome::MAX_KEEP_BACK);
-        let books = retries.then_some(&delivery.id);
-        let decide = |health: &Health| match judged.result {
-            AttemptResult::Accepted(_) => health.after_success(probe, now),
-            AttemptResult::Failed { .. } => {
-                health.after_failure(endpoint.breaker, probe, books, endpoint.timeout(), now)
+        let Lesson {
+            judged,
+            took,
+            probe,
+            due,
+        } = *lesson;
+        let in_queue = |longest| due.filter(|due| due.since(now) <= longest);
+        let books = in_queue(outcome::MAX_KEEP_BACK).map(|_| &delivery.id);
+        let waits = in_queue(self.settings.patience.park_after);
+        let lane = page.note(|pace, known| pace.over(took, known)).await;
+        // What was last decided, and so whether a retry got its place.
+        let is_crowded = AtomicBool::new(false);
+        let decide = |health: &Health| {
+            let next = match judged.result {
+                AttemptResult::Accepted(_) => health.after_success(probe, now),
+                AttemptResult::Failed { .. } => {
+                    let timeout = endpoint.timeout();
+                    let failed = health.after_failure(endpoint.breaker, probe, books, timeout, now);
+                    match (failed, waits) {
+                        (Some(failed), Some(until)) if !failed.is_open() => {
+                            let placed = failed.with_place(until, now);
+                            is_crowded.store(placed.is_none(), Ordering::Relaxed);
+                            placed.or(Some(failed))
+                        }
+                        (failed, _) => failed,
+                    }
+                }
+            };
+            match lane {
+                Some(lane) => health.with_lane(next, lane, now),
+                None => next,
             }
         };
         let changed = page
             .change(&self.store, &endpoint.tenant, &endpoint.id, now, decide)
             .await;
-        let health = match changed {
-            Ok(changed) => changed.health,
+        let Changed { health, stands } = match changed {
+            Ok(changed) => changed,
             Err(error) => {
                 tracing::warn!(endpoint.id = %endpoint.id, error = %chain(&error), "its health was not noted");
                 return Ahead::Clear;
             }
         };
         match &health.breaker {
+            // One whose health others write all the time has no place either.
+            Breaker::Closed if is_crowded.into_inner() || !stands => Ahead::Crowded,
             Breaker::Closed => Ahead::Clear,
             Breaker::Open {
                 next_probe,
@@ -232,6 +286,17 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         page.forget().await;
         Ok(())
     }
+}
+
+/// What a request has taught.
+#[derive(Clone, Copy)]
+struct Lesson<'a> {
+    judged: &'a Judged,
+    took: Duration,
+    /// Its token, if it was a probe.
+    probe: Option<u64>,
+    /// When its delivery is attempted again, if it is.
+    due: Option<Timestamp>,
 }
 
 /// Whether a record was made from another one, after its last attempt.

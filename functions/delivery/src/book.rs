@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hookpost_domain::breaker::{CACHE_LIFETIME, Health};
 use hookpost_domain::endpoint::Endpoint;
+use hookpost_domain::lane::{Lane, Pace};
 use hookpost_domain::ports::{Endpoints, Error, Holding, Write};
 use hookpost_domain::{EndpointId, TenantId, Timestamp};
 
@@ -27,6 +28,7 @@ pub(crate) struct Book {
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     entry: tokio::sync::Mutex<Option<Entry>>,
+    pace: Mutex<Pace>,
 }
 
 #[derive(Debug, Clone)]
@@ -88,6 +90,17 @@ impl Page {
         }
         let known = entry.insert(Entry::read(store, tenant, id, now).await?);
         Ok((known.endpoint.clone(), known.health.clone()))
+    }
+
+    /// Notes how quick the endpoint is, as `note` does from the lane that it is known to be in.
+    pub(crate) async fn note(
+        &self,
+        note: impl FnOnce(&mut Pace, Lane) -> Option<Lane> + Send,
+    ) -> Option<Lane> {
+        let entry = self.entry.lock().await;
+        let known = entry.as_ref().map(|known| known.health.lane());
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        note(&mut pace, known.unwrap_or_default())
     }
 
     /// Forgets what is known, so that the next read is fresh.

@@ -10,6 +10,8 @@ use hookpost_domain::carrier::Message;
 pub(crate) struct Received {
     pub(crate) message_id: String,
     pub(crate) receipt: String,
+    /// The ARN of the queue that it came by.
+    pub(crate) source: String,
     /// How often it has been received, this time included.
     pub(crate) receives: u32,
     /// The body as it came.
@@ -34,6 +36,7 @@ impl From<SqsMessage> for Received {
             message: Message::parse(&body),
             body,
             message_id: record.message_id.unwrap_or_default(),
+            source: record.event_source_arn.unwrap_or_default(),
             receipt: record.receipt_handle.unwrap_or_default(),
         }
     }

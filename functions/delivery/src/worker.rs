@@ -13,6 +13,7 @@ use hookpost_domain::carrier::{Carrier, Exhausted, Message, Poison, VERSION};
 use hookpost_domain::counters::Counters;
 use hookpost_domain::delivery::{Attempt, DeadReason, Delivery, Status};
 use hookpost_domain::endpoint::Endpoint;
+use hookpost_domain::lane::Lane;
 use hookpost_domain::outcome::{self, Arrival, Patience, Settled, Step};
 use hookpost_domain::ports::{Error, Transport, World, Write};
 use hookpost_domain::request;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub(crate) patience: Patience,
     deliveries_per_second: Option<u32>,
     dlq_retention: Duration,
+    /// The name of the slow lane's queue, if there is one.
+    slow_queue: Option<String>,
 }
 
 impl From<&Config> for Settings {
@@ -45,6 +48,23 @@ impl From<&Config> for Settings {
             patience: config.patience,
             deliveries_per_second: config.deliveries_per_second,
             dlq_retention: config.dlq_retention,
+            slow_queue: config
+                .slow_queue_url
+                .as_ref()
+                .and_then(|url| url.rsplit('/').next())
+                .map(str::to_owned),
+        }
+    }
+}
+
+impl Settings {
+    /// The lane that a message came by.
+    fn lane(&self, received: &Received) -> Lane {
+        let name = received.source.rsplit(':').next();
+        if name.is_some() && name == self.slow_queue.as_deref() {
+            Lane::Slow
+        } else {
+            Lane::Fast
         }
     }
 }
@@ -66,6 +86,16 @@ pub struct Worker<S, Q, T, W> {
 
 /// A payload, and the attributes of the CloudEvent that it came in.
 type Posted = (Box<RawValue>, Option<Box<RawValue>>);
+
+/// What comes of preparing a request.
+enum Prepared<'a> {
+    /// It may go.
+    Ready(Ready<'a>, Box<RawValue>),
+    /// This is to be done instead.
+    Settled(Settled),
+    /// It travels by the slow lane.
+    Diverted,
+}
 
 /// What is known about a delivery that is about to be attempted.
 pub(crate) struct Ready<'a> {
@@ -108,10 +138,16 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         };
         let put_off = outcome::after_an_error(received.receives, self.world.roll());
         tracing::error!(message.id = received.message_id, error = %chain(&error), "a message was put off");
-        if let Err(error) = self.queues.keep_back(&received.receipt, put_off).await {
+        if let Err(error) = self.keep_back(received, put_off).await {
             tracing::warn!(message.id = received.message_id, error = %chain(&error), "it comes back at its time-out");
         }
         Verdict::Keep
+    }
+
+    async fn keep_back(&self, received: &Received, visible_in: Duration) -> Result<(), Error> {
+        let lane = self.settings.lane(received);
+        let kept = self.queues.keep_back(lane, &received.receipt, visible_in);
+        kept.await
     }
 
     /// A body that cannot be read goes to the dead-letter queue as it is, with the reason.
@@ -151,7 +187,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 Arrival::Due(delivery) => *delivery,
                 Arrival::Stale => return Ok(Verdict::Done),
                 Arrival::Early(wait) => {
-                    self.queues.keep_back(&received.receipt, wait).await?;
+                    self.keep_back(received, wait).await?;
                     return Ok(Verdict::Keep);
                 }
                 Arrival::Ahead(parked) => {
@@ -171,8 +207,19 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 .prepare(carrier, delivery, received, alike, now)
                 .await?
             {
-                Ok((ready, payload)) => return self.attempt(ready, &payload, received).await,
-                Err(settled) => match self
+                Prepared::Ready(ready, payload) => {
+                    return self.attempt(ready, &payload, received).await;
+                }
+                Prepared::Diverted => {
+                    // Its message may come twice from here on: the record is read first.
+                    let carrier = Carrier {
+                        resend: true,
+                        ..carrier.clone()
+                    };
+                    self.queues.divert(carrier).await?;
+                    return Ok(Verdict::Done);
+                }
+                Prepared::Settled(settled) => match self
                     .store
                     .store_delivery(&settled.delivery, before.version)
                     .await?
@@ -210,7 +257,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         self.tally.flush(&self.store, self.world.now()).await;
     }
 
-    /// Everything that can stand between a delivery and its request: `Err` is what to do instead.
+    /// Everything that can stand between a delivery and its request.
     async fn prepare<'a>(
         &self,
         carrier: &'a Carrier,
@@ -218,7 +265,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         received: &Received,
         alike: u32,
         now: Timestamp,
-    ) -> Result<Result<(Ready<'a>, Box<RawValue>), Settled>, Error> {
+    ) -> Result<Prepared<'a>, Error> {
         let (tenant, id) = (&carrier.tenant, &delivery.id.endpoint);
         let page = self.book.page(tenant, id);
         let (endpoint, health) = page.read(&self.store, tenant, id, now).await?;
@@ -241,18 +288,25 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             patience,
             now,
         ) {
-            return Ok(Err(settled));
+            return Ok(Prepared::Settled(settled));
         }
         // `admit` cancels what has no endpoint.
         let Some(endpoint) = endpoint else {
-            return Ok(Err(Settled {
+            return Ok(Prepared::Settled(Settled {
                 delivery: delivery.cancelled(now),
                 step: Step::Complete,
             }));
         };
+        // What an open breaker holds needs no lane: no request is made.
+        if self.settings.slow_queue.is_some()
+            && (health.lane(), self.settings.lane(received)) == (Lane::Slow, Lane::Fast)
+            && !health.is_open()
+        {
+            return Ok(Prepared::Diverted);
+        }
         let Some((payload, cloud_event)) = self.payload(carrier).await? else {
             let delivery = delivery.dead(DeadReason::EventMissing, now);
-            return Ok(Err(Settled {
+            return Ok(Prepared::Settled(Settled {
                 delivery,
                 step: Step::Exhaust,
             }));
@@ -267,33 +321,35 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         );
         let body = match body {
             Ok(body) => body,
-            Err(broken) => return Ok(Err(outcome::unrendered(&delivery, &broken, now))),
+            Err(broken) => {
+                let settled = outcome::unrendered(&delivery, &broken, now);
+                return Ok(Prepared::Settled(settled));
+            }
         };
         let probe = match self.gate(&page, &delivery, &endpoint, &health, now).await? {
             Passage::Free => {
                 if let Some(settled) = self.rate(&delivery, &endpoint, alike, now).await? {
-                    return Ok(Err(settled));
+                    return Ok(Prepared::Settled(settled));
                 }
                 None
             }
             Passage::Probe(token) => Some(token),
             Passage::Wait(until) => {
                 let longest = outcome::MAX_KEEP_BACK;
-                return Ok(Err(outcome::wait(&delivery, until, None, longest, now)));
+                let settled = outcome::wait(&delivery, until, None, longest, now);
+                return Ok(Prepared::Settled(settled));
             }
-            Passage::Held => return Ok(Err(outcome::hold(&delivery))),
+            Passage::Held => return Ok(Prepared::Settled(outcome::hold(&delivery))),
         };
-        Ok(Ok((
-            Ready {
-                carrier,
-                delivery,
-                endpoint,
-                page,
-                probe,
-                body,
-            },
-            payload,
-        )))
+        let ready = Ready {
+            carrier,
+            delivery,
+            endpoint,
+            page,
+            probe,
+            body,
+        };
+        Ok(Prepared::Ready(ready, payload))
     }
 
     /// The payload, and the attributes of the CloudEvent that it came in: from the message, or from
@@ -393,7 +449,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         match settled.step {
             Step::Complete => Ok(Verdict::Done),
             Step::KeepBack { visible_in } => {
-                self.queues.keep_back(&received.receipt, visible_in).await?;
+                self.keep_back(received, visible_in).await?;
                 Ok(Verdict::Keep)
             }
             Step::Exhaust => {

@@ -121,7 +121,7 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
         if begun >= before(now, GIVE_IT) {
             return Ok(());
         }
-        let until = if self.queues.is_delivery_queue_empty().await? {
+        let until = if self.queues.are_lanes_empty().await? {
             before(now, GIVE_IT)
         } else {
             before(now, GIVE_A_BUSY_QUEUE)

@@ -52,6 +52,8 @@ pub struct Config {
     pub tables: Tables,
     /// `DELIVERY_QUEUE_URL`
     pub delivery_queue_url: String,
+    /// `SLOW_QUEUE_URL`, if there is a slow lane.
+    pub slow_queue_url: Option<String>,
     /// `EXHAUSTED_QUEUE_URL`
     pub exhausted_queue_url: String,
     /// `DEAD_LETTER_QUEUE_URL`
@@ -138,6 +140,7 @@ impl Config {
                 counters: read.needed("COUNTERS_TABLE"),
             },
             delivery_queue_url: read.needed("DELIVERY_QUEUE_URL"),
+            slow_queue_url: read.text("SLOW_QUEUE_URL"),
             exhausted_queue_url: read.needed("EXHAUSTED_QUEUE_URL"),
             dead_letter_queue_url: read.needed("DEAD_LETTER_QUEUE_URL"),
         };

@@ -5,8 +5,11 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hookpost_domain::Timestamp;
+use hookpost_domain::carrier::Carrier;
+use hookpost_domain::lane::Lane;
 use hookpost_domain::ports::{
     Backlog, DeliveryQueue, Error, ExhaustedQueue, Outgoing, Refusal, World,
 };
@@ -35,6 +38,14 @@ pub struct Level {
 }
 
 impl Level {
+    const fn and(self, other: Self) -> Self {
+        Self {
+            waiting: self.waiting + other.waiting,
+            in_flight: self.in_flight + other.in_flight,
+            delayed: self.delayed + other.delayed,
+        }
+    }
+
     const fn is_empty(self) -> bool {
         self.waiting == 0 && self.in_flight == 0 && self.delayed == 0
     }
@@ -43,7 +54,7 @@ impl Level {
 /// What there is in all queues.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Levels {
-    /// Deliveries to make.
+    /// Deliveries to make, of both lanes.
     pub delivery: Level,
     /// Given-up deliveries on their way to the dead letters.
     pub exhausted: Level,
@@ -51,11 +62,13 @@ pub struct Levels {
     pub dead_letters: Level,
 }
 
-/// The delivery queue and the one before the dead-letter queue.
+/// The queues of deliveries, and the one before the dead-letter queue.
 #[derive(Debug)]
 pub struct Queues {
     sqs: Client,
     delivery_url: String,
+    /// Of the slow lane, if there is one.
+    slow_url: Option<String>,
     exhausted_url: String,
     dead_letter_url: String,
     /// Makes no retries of its own, so that each try can be dated anew.
@@ -72,6 +85,7 @@ impl Queues {
             sqs: Client::new(sdk),
             once: Client::from_conf(once),
             delivery_url: config.delivery_queue_url.clone(),
+            slow_url: config.slow_queue_url.clone(),
             exhausted_url: config.exhausted_queue_url.clone(),
             dead_letter_url: config.dead_letter_queue_url.clone(),
         }
@@ -82,16 +96,48 @@ impl Queues {
     /// # Errors
     /// A call failed.
     pub async fn levels(&self) -> Result<Levels, Error> {
-        let (delivery, exhausted, dead_letters) = futures::try_join!(
-            self.level(&self.delivery_url),
-            self.level(&self.exhausted_url),
-            self.level(&self.dead_letter_url),
-        )?;
+        let urls = [
+            &self.delivery_url,
+            &self.exhausted_url,
+            &self.dead_letter_url,
+        ];
+        let urls = urls.into_iter().chain(&self.slow_url);
+        let levels = try_join_all(urls.map(|url| self.level(url))).await?;
+        let mut levels = levels.into_iter();
+        let mut next = || levels.next().unwrap_or_default();
+        let (delivery, exhausted, dead_letters) = (next(), next(), next());
         Ok(Levels {
-            delivery,
+            delivery: delivery.and(next()),
             exhausted,
             dead_letters,
         })
+    }
+
+    async fn slow_level(&self) -> Result<Level, Error> {
+        match &self.slow_url {
+            Some(url) => self.level(url).await,
+            None => Ok(Level::default()),
+        }
+    }
+
+    fn url(&self, lane: Lane) -> &str {
+        match (lane, &self.slow_url) {
+            (Lane::Slow, Some(url)) => url,
+            (Lane::Slow, None) | (Lane::Fast, _) => &self.delivery_url,
+        }
+    }
+
+    async fn send_one(&self, lane: Lane, message: &Outgoing) -> Result<(), Error> {
+        let (body, group) = body_and_group(message);
+        self.sqs
+            .send_message()
+            .queue_url(self.url(lane))
+            .message_body(body)
+            .set_message_group_id(group)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| failed("SendMessage delivery", &error))
     }
 
     async fn level(&self, url: &str) -> Result<Level, Error> {
@@ -233,28 +279,28 @@ fn batches(
 impl DeliveryQueue for Queues {
     async fn send(&self, messages: Vec<(Outgoing, Duration)>) -> Result<(), Error> {
         if let [(message, Duration::ZERO)] = messages.as_slice() {
-            let (body, group) = body_and_group(message);
-            return self
-                .sqs
-                .send_message()
-                .queue_url(&self.delivery_url)
-                .message_body(body)
-                .set_message_group_id(group)
-                .send()
-                .await
-                .map(|_| ())
-                .map_err(|error| failed("SendMessage delivery", &error));
+            return self.send_one(Lane::Fast, message).await;
         }
         stream::iter(batches(&messages)?.into_iter().map(Ok))
             .try_for_each_concurrent(CONCURRENT_BATCHES, |batch| self.send_batch(batch))
             .await
     }
 
-    async fn keep_back(&self, receipt: &str, visible_in: Duration) -> Result<(), Error> {
+    async fn divert(&self, carrier: Carrier) -> Result<(), Error> {
+        let message = Outgoing::Deliver(Box::new(carrier));
+        self.send_one(Lane::Slow, &message).await
+    }
+
+    async fn keep_back(
+        &self,
+        lane: Lane,
+        receipt: &str,
+        visible_in: Duration,
+    ) -> Result<(), Error> {
         let seconds = i32::try_from(ceil_secs(visible_in)).unwrap_or(900);
         self.sqs
             .change_message_visibility()
-            .queue_url(&self.delivery_url)
+            .queue_url(self.url(lane))
             .receipt_handle(receipt)
             .visibility_timeout(seconds)
             .send()
@@ -265,8 +311,8 @@ impl DeliveryQueue for Queues {
 }
 
 impl Backlog for Queues {
-    async fn is_delivery_queue_empty(&self) -> Result<bool, Error> {
-        Ok(self.level(&self.delivery_url).await?.is_empty())
+    async fn are_lanes_empty(&self) -> Result<bool, Error> {
+        Ok(self.level(&self.delivery_url).await?.is_empty() && self.slow_level().await?.is_empty())
     }
 }
 

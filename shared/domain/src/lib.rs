@@ -23,6 +23,7 @@ pub mod ids;
 pub mod invalid;
 pub mod job;
 pub mod json;
+pub mod lane;
 pub mod matching;
 pub mod merge;
 pub mod outcome;

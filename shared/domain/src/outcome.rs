@@ -263,6 +263,9 @@ pub fn has_slot(delivery: &Delivery, now: Timestamp) -> bool {
 pub enum Ahead {
     /// Nothing.
     Clear,
+    /// It is closed, but as many of the endpoint's retries wait in the queue as may: this one waits
+    /// in the table, however short its wait.
+    Crowded,
     /// It is open, and this delivery's next request is the probe, not before this time.
     Probe(Timestamp),
     /// It is open, and another one probes.
@@ -290,6 +293,28 @@ pub struct Aftermath<'a> {
 /// whatever the policy says.
 pub fn will_retry(delivery: &Delivery, policy: &RetryPolicy, ends: Option<DeadReason>) -> bool {
     !delivery.is_final() && ends.is_none() && delivery.attempts + 1 < policy.max_attempts()
+}
+
+/// When this delivery is attempted again after this failure, if it is and no breaker says otherwise.
+/// `retry_after` is what the answer asks for, `roll` from [0, 1).
+pub fn next_attempt(
+    delivery: &Delivery,
+    policy: &RetryPolicy,
+    ends: Option<DeadReason>,
+    retry_after: Option<Duration>,
+    roll: f64,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    if !will_retry(delivery, policy, ends) {
+        return None;
+    }
+    let backoff = policy.delay_before(delivery.attempts + 2, roll)?;
+    Some(now.after(backoff.max(whole(retry_after))))
+}
+
+/// Whole seconds of what an answer asks for.
+fn whole(retry_after: Option<Duration>) -> Duration {
+    retry_after.map_or(Duration::ZERO, |wait| Duration::from_secs(ceil_secs(wait)))
 }
 
 /// What follows a request. Never undoes what is final; counts the attempt in its own cycle only.
@@ -326,12 +351,11 @@ pub fn settle(
         // A duplicate's message: the delivery already waits in the table.
         return complete(logged);
     }
-    let asked = after
-        .retry_after
-        .map_or(Duration::ZERO, |wait| Duration::from_secs(ceil_secs(wait)));
+    let asked = whole(after.retry_after);
     let due = now.after(backoff.max(asked));
     match after.ahead {
         Ahead::Clear => wait(&logged, due, None, after.patience.park_after, now),
+        Ahead::Crowded => complete(logged.parked(due, None)),
         Ahead::Probe(at) => wait(&logged, due.max(at), None, MAX_KEEP_BACK, now),
         // The endpoint has named a time: until then it waits in the table, and only then behind the
         // breaker, which knows nothing of it.

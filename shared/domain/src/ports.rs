@@ -24,6 +24,7 @@ use crate::counters::{Counters, Key};
 use crate::delivery::{AttemptResult, Delivery};
 use crate::endpoint::Endpoint;
 use crate::event::Event;
+use crate::lane::Lane;
 use crate::quota::Meter;
 use crate::request::SignedRequest;
 use crate::target::TargetUrl;
@@ -158,7 +159,7 @@ pub enum Outgoing {
     Raw(String),
 }
 
-/// The delivery queue.
+/// The delivery queue, and the slow lane's beside it.
 pub trait DeliveryQueue: Send + Sync {
     /// Sends all of it, each after its delay (at most 15 minutes). `Ok` only if all were taken; an
     /// error may have sent some.
@@ -167,18 +168,22 @@ pub trait DeliveryQueue: Send + Sync {
         messages: Vec<(Outgoing, Duration)>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Leaves a received message invisible for this long (whole seconds) from now.
+    /// Sends a delivery on by the slow lane.
+    fn divert(&self, carrier: Carrier) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Leaves a message received in this lane invisible for this long (whole seconds) from now.
     fn keep_back(
         &self,
+        lane: Lane,
         receipt: &str,
         visible_in: Duration,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// How full the delivery queue is.
+/// How full the queues of deliveries are.
 pub trait Backlog: Send + Sync {
-    /// Whether nothing waits in the delivery queue, is under way from it, or delayed in it.
-    fn is_delivery_queue_empty(&self) -> impl Future<Output = Result<bool, Error>> + Send;
+    /// Whether nothing waits in either lane's queue, is under way from it, or delayed in it.
+    fn are_lanes_empty(&self) -> impl Future<Output = Result<bool, Error>> + Send;
 }
 
 /// The way of a given-up delivery's last word to the dead-letter queue.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookpost_domain::Timestamp;
+use hookpost_domain::carrier::Carrier;
+use hookpost_domain::lane::Lane;
 use hookpost_domain::ports::{
     Backlog, DeliveryQueue, Error, ExhaustedQueue, Outgoing, Refusal, World,
 };
@@ -15,6 +17,8 @@ use crate::{Clock, Process};
 
 /// The delivery queue's name.
 pub const DELIVERY: &str = "delivery";
+/// The name of the slow lane's queue.
+pub const SLOW: &str = "slow";
 /// The name of the queue before the dead-letter queue.
 pub const EXHAUSTED: &str = "exhausted";
 /// The dead-letter queue's name.
@@ -41,7 +45,7 @@ pub fn create(clock: &Clock) -> Sqs {
     let retention = ("MessageRetentionPeriod", "1209600".to_owned());
     let dead = sqs.create_queue(DEAD_LETTERS, &attributes(&[retention]));
     let dead = dead.expect("a queue");
-    for (name, max_receives) in [(DELIVERY, 100), (EXHAUSTED, 5)] {
+    for (name, max_receives) in [(DELIVERY, 100), (SLOW, 100), (EXHAUSTED, 5)] {
         let redrive =
             format!(r#"{{"deadLetterTargetArn":"{dead}","maxReceiveCount":{max_receives}}}"#);
         let made = sqs.create_queue(
@@ -81,7 +85,7 @@ impl Queues {
         let _ = self.sqs.send(queue, message);
     }
 
-    fn put_outgoing(&self, (message, delay): (Outgoing, Duration)) {
+    fn put_outgoing(&self, lane: Lane, (message, delay): (Outgoing, Duration)) {
         let (body, group) = match &message {
             Outgoing::Deliver(carrier) => {
                 let group = carrier.endpoint_id.to_string();
@@ -90,7 +94,7 @@ impl Queues {
             Outgoing::FanOut(range) => (serde_json::to_string(range), None),
             Outgoing::Raw(body) => (Ok(body.clone()), None),
         };
-        self.put(DELIVERY, body.unwrap_or_default(), delay, group);
+        self.put(queue_of(lane), body.unwrap_or_default(), delay, group);
     }
 }
 
@@ -101,18 +105,33 @@ impl DeliveryQueue for Queues {
             let batch = messages.by_ref().take(MAX_BATCH).collect();
             self.process
                 .call_each("SendMessageBatch delivery", batch, |one| {
-                    self.put_outgoing(one);
+                    self.put_outgoing(Lane::Fast, one);
                 })
                 .await?;
         }
         Ok(())
     }
 
-    async fn keep_back(&self, receipt: &str, visible_in: Duration) -> Result<(), Error> {
+    async fn divert(&self, carrier: Carrier) -> Result<(), Error> {
+        let message = Outgoing::Deliver(Box::new(carrier));
+        self.process
+            .call("SendMessage slow", || {
+                self.put_outgoing(Lane::Slow, (message, Duration::ZERO));
+            })
+            .await
+    }
+
+    async fn keep_back(
+        &self,
+        lane: Lane,
+        receipt: &str,
+        visible_in: Duration,
+    ) -> Result<(), Error> {
         let visible_in = Duration::from_secs(ceil_secs(visible_in));
         self.process
             .call("ChangeMessageVisibility delivery", || {
-                self.sqs.change_visibility(DELIVERY, receipt, visible_in)
+                self.sqs
+                    .change_visibility(queue_of(lane), receipt, visible_in)
             })
             .await?
             .map_err(refused)
@@ -140,11 +159,13 @@ impl ExhaustedQueue for Queues {
 }
 
 impl Backlog for Queues {
-    async fn is_delivery_queue_empty(&self) -> Result<bool, Error> {
+    async fn are_lanes_empty(&self) -> Result<bool, Error> {
         self.process
             .call("GetQueueAttributes delivery", || {
-                self.sqs.queue_counts(DELIVERY).is_none_or(|counts| {
-                    counts.visible == 0 && counts.in_flight == 0 && counts.delayed == 0
+                [DELIVERY, SLOW].iter().all(|queue| {
+                    self.sqs.queue_counts(queue).is_none_or(|counts| {
+                        counts.visible == 0 && counts.in_flight == 0 && counts.delayed == 0
+                    })
                 })
             })
             .await
@@ -160,6 +181,14 @@ impl Refusal for Queues {
             })
             .await?
             .map_err(refused)
+    }
+}
+
+/// The queue of a lane.
+pub const fn queue_of(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Fast => DELIVERY,
+        Lane::Slow => SLOW,
     }
 }
 

@@ -28,6 +28,10 @@ pub enum Behaviour {
     Statuses(Vec<u16>),
     /// With 503 before this time, and 200 from then on.
     DownUntil(Timestamp),
+    /// With 200, after so long.
+    After(Duration),
+    /// Never.
+    Silent,
 }
 
 impl Behaviour {
@@ -35,7 +39,8 @@ impl Behaviour {
         match self {
             Self::Statuses(script) => script.get(nth).or(script.last()).copied().unwrap_or(200),
             Self::DownUntil(end) if now < *end => 503,
-            Self::DownUntil(_) => 200,
+            Self::DownUntil(_) | Self::After(_) => 200,
+            Self::Silent => 504,
         }
     }
 }
@@ -105,6 +110,15 @@ impl Receiver {
         Way {
             receiver: self.clone(),
             process,
+        }
+    }
+
+    /// How long it takes an endpoint to answer.
+    fn wait(&self, endpoint: &EndpointId) -> Duration {
+        match lock(&self.state).behaviours.get(endpoint) {
+            Some(Behaviour::After(wait)) => *wait,
+            Some(Behaviour::Silent) => Duration::MAX,
+            Some(Behaviour::Statuses(_) | Behaviour::DownUntil(_)) | None => ANSWERS_WITHIN,
         }
     }
 
@@ -192,7 +206,15 @@ impl Transport for Way {
             return answer(failed(FailureKind::Connect));
         }
         let result = match fault {
-            None => result(self.ask(&endpoint, request, ANSWERS_WITHIN).await),
+            None => {
+                let wait = self.receiver.wait(&endpoint);
+                let status = self.ask(&endpoint, request, wait.min(timeout)).await;
+                if wait < timeout {
+                    result(status)
+                } else {
+                    failed(FailureKind::Timeout)
+                }
+            }
             Some(Fault::Slow) => result(self.ask(&endpoint, request, SLOW).await),
             Some(Fault::Before | Fault::Throttled) => failed(FailureKind::Connect),
             Some(Fault::After) => {

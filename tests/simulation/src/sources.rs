@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use hookpost_domain::lane::Lane;
 use hookpost_domain::ports::World;
-use hookpost_testkit::queues::{DELIVERY, EXHAUSTED};
+use hookpost_testkit::queues::{EXHAUSTED, queue_of};
 use local_sqs::{ReceiveOptions, ReceivedMessage};
 
 use crate::system::Parts;
@@ -24,25 +25,28 @@ const POLL: ReceiveOptions = ReceiveOptions {
     visibility: None,
 };
 
-/// The delivery queue's event source.
-pub(crate) async fn deliver(parts: Arc<Parts>) {
+/// The event source of a lane's queue.
+pub(crate) async fn deliver(parts: Arc<Parts>, lane: Lane) {
     loop {
-        let batch = parts.sqs.receive(DELIVERY, POLL).await.unwrap_or_default();
+        let batch = parts.sqs.receive(queue_of(lane), POLL).await;
+        let batch = batch.unwrap_or_default();
         if batch.is_empty() {
             continue;
         }
         if parts.faults.comes_twice() {
-            tokio::task::spawn_local(deliver_batch(Arc::clone(&parts), batch.clone()));
+            let twin = deliver_batch(Arc::clone(&parts), lane, batch.clone());
+            tokio::task::spawn_local(twin);
         }
-        tokio::task::spawn_local(deliver_batch(Arc::clone(&parts), batch));
+        tokio::task::spawn_local(deliver_batch(Arc::clone(&parts), lane, batch));
     }
 }
 
-async fn deliver_batch(parts: Arc<Parts>, batch: Vec<ReceivedMessage>) {
-    let event = event(&batch);
+async fn deliver_batch(parts: Arc<Parts>, lane: Lane, batch: Vec<ReceivedMessage>) {
+    let queue = queue_of(lane);
+    let event = event(queue, &batch);
     let work = |worker: Arc<Arc<_>>| delivery::handle(event, DELIVERING, Arc::clone(&*worker));
     if let Some(answer) = parts.delivery.invoke(work).await {
-        delete(&parts, DELIVERY, &batch, &answer);
+        delete(&parts, queue, &batch, &answer);
     }
 }
 
@@ -53,7 +57,7 @@ pub(crate) async fn bury(parts: Arc<Parts>) {
         if batch.is_empty() {
             continue;
         }
-        let event = event(&batch);
+        let event = event(EXHAUSTED, &batch);
         let work = |replayer: Arc<replay::Replayer<_, _, _>>| async move {
             replayer.bury_all(event).await
         };
@@ -93,12 +97,13 @@ pub(crate) async fn every_minute(parts: Arc<Parts>) {
     }
 }
 
-fn event(batch: &[ReceivedMessage]) -> SqsEvent {
+fn event(queue: &str, batch: &[ReceivedMessage]) -> SqsEvent {
     let records = batch.iter().map(|one| {
         let attributes = one.attributes.iter();
         let mut message = SqsMessage::default();
         message.message_id = Some(one.message_id.clone());
         message.receipt_handle = Some(one.receipt_handle.clone());
+        message.event_source_arn = Some(format!("arn:aws:sqs:::{queue}"));
         message.body = Some(one.body.to_string());
         message.attributes = attributes
             .map(|(name, value)| ((*name).to_owned(), value.clone()))

@@ -9,11 +9,12 @@ use hookpost_adapters::auth::Caller;
 use hookpost_domain::catalogue::{RetryPolicyDraft, Rules};
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::endpoint::{EndpointDraft, EndpointState, RotationDraft};
+use hookpost_domain::lane::Lane;
 use hookpost_domain::ports::World;
 use hookpost_domain::signature::Secret;
 use hookpost_domain::target::AllowedTargets;
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
-use hookpost_testkit::queues::{self, DEAD_LETTERS, DELIVERY, EXHAUSTED};
+use hookpost_testkit::queues::{self, DEAD_LETTERS, DELIVERY, EXHAUSTED, SLOW};
 use hookpost_testkit::receiver::Way;
 use hookpost_testkit::tables::Truth;
 use hookpost_testkit::{Behaviour, Clock, Faults, Plan, Process, Queues, Receiver, Tables};
@@ -64,7 +65,8 @@ impl std::fmt::Debug for System {
 fn config() -> Config {
     let config = Config::parse(|name| {
         let named = name.ends_with("_TABLE") || name.ends_with("_URL");
-        named.then(|| "x".to_owned())
+        let value = if name == "SLOW_QUEUE_URL" { SLOW } else { "x" };
+        named.then(|| value.to_owned())
     });
     #[expect(
         clippy::expect_used,
@@ -152,7 +154,9 @@ impl System {
     fn with(parts: Parts) -> Self {
         let parts = Arc::new(parts);
         let mut background = JoinSet::new();
-        background.spawn_local(sources::deliver(Arc::clone(&parts)));
+        for lane in [Lane::Fast, Lane::Slow] {
+            background.spawn_local(sources::deliver(Arc::clone(&parts), lane));
+        }
         background.spawn_local(sources::bury(Arc::clone(&parts)));
         background.spawn_local(sources::every_minute(Arc::clone(&parts)));
         Self {
@@ -318,10 +322,12 @@ impl System {
         self.pass(10).await;
     }
 
-    /// Purges the delivery queue.
+    /// Purges the queues of deliveries.
     pub fn purge(&self) {
-        // Once a minute at most: a second one finds nothing new.
-        let _ = self.parts.sqs.purge(DELIVERY);
+        for queue in [DELIVERY, SLOW] {
+            // Once a minute at most: a second one finds nothing new.
+            let _ = self.parts.sqs.purge(queue);
+        }
     }
 
     /// Lets everything come to its end. `false` if it does not.
@@ -343,6 +349,7 @@ impl System {
                 .is_none_or(|counts| counts.visible + counts.in_flight + counts.delayed == 0)
         };
         is_empty(DELIVERY)
+            && is_empty(SLOW)
             && is_empty(EXHAUSTED)
             && !truth.has_open_jobs()
             && !truth.has_something_lost(Timestamp::from_millis(u64::MAX))

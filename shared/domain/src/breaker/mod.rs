@@ -7,13 +7,16 @@
 //!   slot is a lease that outlives the request;
 //! - the results of requests begun before it opened, or that are not the probe, change nothing.
 
+mod places;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+pub use places::{MOST_WAITING, Places};
 use serde::{Deserialize, Serialize};
 
+use crate::lane::Lane;
 use crate::{DeliveryId, Timestamp};
 
 /// How long an instance may act on a health that it read.
@@ -57,6 +60,12 @@ pub struct Health {
     /// When the last failure was that counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<Timestamp>,
+    /// Since when its deliveries travel in the slow lane, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_since: Option<Timestamp>,
+    /// Its retries that wait in the queue.
+    #[serde(default, skip_serializing_if = "Places::is_empty")]
+    pub places: Places,
     /// Whether requests go out.
     pub breaker: Breaker,
 }
@@ -199,8 +208,49 @@ impl Health {
         counts.then(|| Self {
             version: self.version + 1,
             last_recovery: Some(now),
+            ..self.with_a_clean_count()
+        })
+    }
+
+    /// The health without its failures.
+    fn with_a_clean_count(&self) -> Self {
+        Self {
+            version: self.version,
+            last_recovery: self.last_recovery,
             last_failure: self.last_failure,
+            slow_since: self.slow_since,
+            places: self.places.clone(),
             ..Self::default()
+        }
+    }
+
+    /// The lane that the endpoint's deliveries travel in.
+    pub fn lane(&self) -> Lane {
+        match self.slow_since {
+            None => Lane::Fast,
+            Some(_) => Lane::Slow,
+        }
+    }
+
+    /// `next`, which is written over this health if it is anything, with the endpoint in `lane`.
+    pub fn with_lane(&self, next: Option<Self>, lane: Lane, now: Timestamp) -> Option<Self> {
+        let health = next.as_ref().unwrap_or(self);
+        if health.lane() == lane {
+            return next;
+        }
+        Some(Self {
+            version: self.version + 1,
+            slow_since: (lane == Lane::Slow).then_some(now),
+            ..health.clone()
+        })
+    }
+
+    /// The health with a place in the queue taken for a retry until then, if there is one.
+    pub fn with_place(&self, until: Timestamp, now: Timestamp) -> Option<Self> {
+        let places = self.places.with(until, now)?;
+        Some(Self {
+            places,
+            ..self.clone()
         })
     }
 
@@ -225,9 +275,7 @@ impl Health {
     pub fn closed_by_hand(&self) -> Option<Self> {
         (!self.is_spotless()).then(|| Self {
             version: self.version + 1,
-            last_recovery: self.last_recovery,
-            last_failure: self.last_failure,
-            ..Self::default()
+            ..self.with_a_clean_count()
         })
     }
 
@@ -259,7 +307,6 @@ impl Health {
                 version: self.version + 1,
                 failures,
                 failing_since: self.failing_since.or(Some(now)),
-                last_recovery: self.last_recovery,
                 last_failure: Some(now),
                 breaker: Breaker::Open {
                     opened_at,
@@ -268,6 +315,7 @@ impl Health {
                     slot,
                     by_hand: false,
                 },
+                ..self.clone()
             }
         };
         let failures = self.failures.saturating_add(1);
@@ -282,9 +330,8 @@ impl Health {
                     version: self.version + 1,
                     failures,
                     failing_since: Some(since),
-                    last_recovery: self.last_recovery,
                     last_failure: Some(now),
-                    breaker: Breaker::Closed,
+                    ..self.clone()
                 })
             }
             Breaker::Open {

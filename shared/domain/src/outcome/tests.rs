@@ -69,6 +69,7 @@ fn kind() -> impl Strategy<Value = FailureKind> {
 fn ahead() -> impl Strategy<Value = Ahead> {
     prop_oneof![
         Just(Ahead::Clear),
+        Just(Ahead::Crowded),
         (0..900u64).prop_map(|secs| Ahead::Probe(at(secs))),
         Just(Ahead::Hold)
     ]
