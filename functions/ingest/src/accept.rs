@@ -24,7 +24,7 @@ use crate::{Acceptor, Tables};
 const FAN_OUT_ABOVE: usize = 100;
 
 /// One event to accept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Request {
     draft: CheckedDraft,
     tenant: TenantId,

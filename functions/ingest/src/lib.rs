@@ -1,4 +1,4 @@
-//! Takes events in.
+//! Takes events in: by HTTP, from the events queue, and from an EventBridge bus.
 //!
 //! Guarantees: 202 is answered only once the event is in DynamoDB and all of its deliveries are in
 //! SQS; any other answer has promised nothing; the same `Idempotency-Key` finishes what a broken
@@ -8,26 +8,32 @@ mod accept;
 mod batch;
 mod directory;
 mod draft;
+mod source;
 mod strict;
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::sqs::SqsBatchResponse;
 use hookpost_adapters::Config;
-use hookpost_adapters::api::{Call, Problem, Reply};
+use hookpost_adapters::api::{self, Call, Problem, Reply};
 use hookpost_adapters::auth::{Caller, Door, Needs};
 use hookpost_adapters::counting::Tally;
 use hookpost_adapters::table::Store;
 use hookpost_domain::access::Scope;
 use hookpost_domain::event::CheckedDraft;
 use hookpost_domain::ports::{
-    Counting, DeliveryQueue, EndpointList, EventIntake, EventTypes, IdempotencyKeys, World,
+    Counting, DeliveryQueue, EndpointList, EventIntake, EventTypes, IdempotencyKeys, Refusal, World,
 };
 
 pub use accept::Accepted;
 pub use batch::BatchAnswer;
+pub use source::Unacceptable;
 
 use accept::Request;
 use directory::Directory;
 use draft::Form;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use source::Input;
 use strict::Schemas;
 
 /// The largest body of a single event: its payload, escapes and all, and the rest.
@@ -98,7 +104,19 @@ pub struct Ingest<Q, W> {
     door: Door,
 }
 
-impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
+/// What the function answers to what it was invoked with.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To a call.
+    Http(Box<ApiGatewayV2httpResponse>),
+    /// To messages: those that SQS is to keep.
+    Queue(SqsBatchResponse),
+    /// To an event of a bus.
+    Bus(Box<Accepted>),
+}
+
+impl<Q: DeliveryQueue + Refusal, W: World> Ingest<Q, W> {
     /// A function that knows no endpoints yet.
     pub fn new(store: Store, queues: Q, world: W, config: Config, door: Door) -> Self {
         Self {
@@ -107,11 +125,30 @@ impl<Q: DeliveryQueue, W: World> Ingest<Q, W> {
         }
     }
 
-    /// Answers one HTTP call.
+    /// Does what an invocation asks for: an HTTP call, a batch of the events queue, or an event of
+    /// a bus.
     ///
     /// # Errors
-    /// Problem details.
-    pub async fn handle(&self, request: ApiGatewayV2httpRequest) -> Result<Reply, Problem> {
+    /// The payload is none of these, or the event of the bus is not accepted.
+    pub async fn handle(&self, payload: &RawValue) -> Result<Answer, Unacceptable> {
+        match Input::read(payload)? {
+            Input::Http(request) => {
+                let answer = api::to_gateway(self.answer(*request).await);
+                Ok(Answer::Http(Box::new(answer)))
+            }
+            Input::Queue(batch) => {
+                let taken = Box::pin(self.acceptor.take(*batch));
+                Ok(Answer::Queue(taken.await))
+            }
+            Input::Bus(event) => {
+                let taken = Box::pin(self.acceptor.take_from_bus(event));
+                Ok(Answer::Bus(Box::new(taken.await?)))
+            }
+        }
+    }
+
+    /// Answers one HTTP call.
+    async fn answer(&self, request: ApiGatewayV2httpRequest) -> Result<Reply, Problem> {
         let call = Call::from_gateway(request)?;
         match (call.method.as_str(), call.segments().as_slice()) {
             ("POST", ["events"]) => self.post(&call, "POST /events").await,

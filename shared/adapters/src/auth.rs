@@ -76,6 +76,12 @@ impl Caller {
         }
     }
 
+    /// Whoever may reach one of the other ways in, which IAM decides: for any tenant, and for this
+    /// one unless it names another.
+    pub fn of_aws(tenant: TenantId) -> Self {
+        Self::everything(Actor::Console, tenant)
+    }
+
     /// Whoever calls for what everybody may see.
     pub fn anybody() -> Self {
         Self {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use hookpost_domain::access::{KeyDigest, Networks};
+use hookpost_domain::bus_event::TenantOf;
 use hookpost_domain::endpoint::{Declarations, RetryInput, RetryNumbers};
 use hookpost_domain::outcome::{MAX_KEEP_BACK, Patience};
 use hookpost_domain::retry::RetryPolicy;
@@ -58,6 +59,10 @@ pub struct Config {
     pub exhausted_queue_url: String,
     /// `DEAD_LETTER_QUEUE_URL`
     pub dead_letter_queue_url: String,
+    /// `EVENTS_QUEUE_URL`: where events come in besides HTTP, if there is such a queue.
+    pub events_queue_url: Option<String>,
+    /// `EVENT_BUS_TENANT`: whose the events of an EventBridge bus are.
+    pub event_bus_tenant: TenantOf,
 }
 
 /// The names of the tables.
@@ -143,6 +148,8 @@ impl Config {
             slow_queue_url: read.text("SLOW_QUEUE_URL"),
             exhausted_queue_url: read.needed("EXHAUSTED_QUEUE_URL"),
             dead_letter_queue_url: read.needed("DEAD_LETTER_QUEUE_URL"),
+            events_queue_url: read.text("EVENTS_QUEUE_URL"),
+            event_bus_tenant: read.or("EVENT_BUS_TENANT", TenantOf::default()),
         };
         if read.wrong.is_empty() {
             Ok(config)

@@ -71,6 +71,8 @@ pub struct Queues {
     slow_url: Option<String>,
     exhausted_url: String,
     dead_letter_url: String,
+    /// Of which queue messages are refused.
+    refused_url: String,
     /// Makes no retries of its own, so that each try can be dated anew.
     once: Client,
 }
@@ -88,7 +90,15 @@ impl Queues {
             slow_url: config.slow_queue_url.clone(),
             exhausted_url: config.exhausted_queue_url.clone(),
             dead_letter_url: config.dead_letter_queue_url.clone(),
+            refused_url: config.exhausted_queue_url.clone(),
         }
+    }
+
+    /// The same, for whoever consumes the events queue: what it refuses is of that.
+    #[must_use]
+    pub fn of_events(mut self, config: &Config) -> Self {
+        self.refused_url = config.events_queue_url.clone().unwrap_or_default();
+        self
     }
 
     /// What there is in each queue.
@@ -320,13 +330,13 @@ impl Refusal for Queues {
     async fn refuse(&self, receipt: &str) -> Result<(), Error> {
         self.sqs
             .change_message_visibility()
-            .queue_url(&self.exhausted_url)
+            .queue_url(&self.refused_url)
             .receipt_handle(receipt)
             .visibility_timeout(0)
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| failed("ChangeMessageVisibility exhausted", &error))
+            .map_err(|error| failed("ChangeMessageVisibility refused", &error))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod action;
 pub mod answer;
 pub mod audit;
 pub mod breaker;
+pub mod bus_event;
 pub mod carrier;
 pub mod catalogue;
 pub mod cloud_event;

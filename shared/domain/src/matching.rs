@@ -21,6 +21,11 @@ impl EventType {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether a type may have this character in it.
+    pub fn may_hold(letter: char) -> bool {
+        u8::try_from(letter).is_ok_and(is_type_byte)
+    }
 }
 
 impl fmt::Display for EventType {

@@ -188,7 +188,7 @@ pub trait Backlog: Send + Sync {
 
 /// The way of a given-up delivery's last word to the dead-letter queue.
 pub trait Refusal: Send + Sync {
-    /// Leaves a message of the exhausted queue visible at once, so that SQS counts it and in the
+    /// Leaves a message of the queue that is consumed visible at once, so that SQS counts it and in the
     /// end moves it to the dead-letter queue.
     fn refuse(&self, receipt: &str) -> impl Future<Output = Result<(), Error>> + Send;
 }

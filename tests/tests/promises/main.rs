@@ -47,6 +47,7 @@ mod secrets;
 mod seeds;
 mod signing;
 mod snippets;
+mod sources;
 mod statistics;
 mod statuses;
 mod templates;

@@ -92,8 +92,9 @@ async fn every_sample_runs() {
                     failed.iter().all(|id| ids.contains(id)),
                     "{about}: {failed:?}"
                 );
-                // What is exhausted is kept: SQS itself has to move it to the dead-letter queue.
-                let kept = if name.starts_with("exhausted") {
+                // What is exhausted or no event is kept: SQS itself has to move it to the dead-letter
+                // queue.
+                let kept = if name.starts_with("exhausted") || name == "queue-no-event" {
                     ids
                 } else {
                     Vec::new()

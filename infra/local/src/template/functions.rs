@@ -116,6 +116,10 @@ pub(super) fn attach(
             .extend(queue_source(id, properties, "EventSourceArn")?);
         return Ok(());
     }
+    if kind == "AWS::Events::Rule" && properties.get("ScheduleExpression").is_none() {
+        // There is no bus here: its events are what the function can be invoked with.
+        return Ok(());
+    }
     let input = properties
         .pointer("/Target/Input")
         .or_else(|| properties.pointer("/Targets/0/Input"))

@@ -7,7 +7,7 @@ use super::resolve::{Resolver, to_text};
 use super::{Api, Cors, Key, Plan, TemplateError, Throttle, functions, secrets, storage};
 
 /// Resource types that change nothing on one machine, or that others refer to.
-const WITHOUT_LOCAL_LIFE: [&str; 13] = [
+const WITHOUT_LOCAL_LIFE: [&str; 14] = [
     "AWS::ApplicationInsights::",
     "AWS::ApiGatewayV2::ApiMapping",
     "AWS::ApiGatewayV2::DomainName",
@@ -15,6 +15,7 @@ const WITHOUT_LOCAL_LIFE: [&str; 13] = [
     "AWS::CloudFormation::",
     "AWS::CloudWatch::",
     "AWS::IAM::",
+    "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",
     "AWS::Logs::",
     "AWS::ResourceGroups::",
