@@ -8,6 +8,7 @@ use hookpost_domain::breaker::{Breaker, Health, Slot};
 use hookpost_domain::delivery::{Attempt, AttemptResult, Delivery};
 use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState};
 use hookpost_domain::lane::{Lane, Pace, SLOW};
+use hookpost_domain::measures::Metric;
 use hookpost_domain::outcome::{self, Aftermath, Ahead};
 use hookpost_domain::ports::{Answer, Error, Transport, World, Write};
 use hookpost_domain::{Timestamp, request, retry_after};
@@ -237,13 +238,21 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         let changed = page
             .change(&self.store, &endpoint.tenant, &endpoint.id, now, decide)
             .await;
-        let Changed { health, stands } = match changed {
+        let Changed {
+            health,
+            stands,
+            opened,
+        } = match changed {
             Ok(changed) => changed,
             Err(error) => {
                 tracing::warn!(endpoint.id = %endpoint.id, error = %chain(&error), "its health was not noted");
                 return Ahead::Clear;
             }
         };
+        if opened {
+            self.metrics.count(Metric::BreakersOpened, 1, now);
+            tracing::warn!(endpoint.id = %endpoint.id, tenant = %endpoint.tenant, "a breaker opened");
+        }
         match &health.breaker {
             // One whose health others write all the time has no place either.
             Breaker::Closed if is_crowded.into_inner() || !stands => Ahead::Crowded,

@@ -45,6 +45,8 @@ pub(crate) struct Changed {
     pub(crate) health: Health,
     /// Whether the change was made, or there was none to make.
     pub(crate) stands: bool,
+    /// Whether the change opened the breaker.
+    pub(crate) opened: bool,
 }
 
 impl Entry {
@@ -134,9 +136,11 @@ impl Page {
                 return Ok(Changed {
                     health,
                     stands: true,
+                    opened: false,
                 });
             };
-            if next.is_open() && !health.is_open() {
+            let opens = next.is_open() && !health.is_open();
+            if opens {
                 store.note_holding(tenant, id, now).await?;
             }
             let written = store
@@ -151,6 +155,7 @@ impl Page {
                     return Ok(Changed {
                         health,
                         stands: false,
+                        opened: false,
                     });
                 }
             };
@@ -158,12 +163,17 @@ impl Page {
                 known.health = health.clone();
             }
             if stands {
-                return Ok(Changed { health, stands });
+                return Ok(Changed {
+                    health,
+                    stands,
+                    opened: opens,
+                });
             }
         }
         Ok(Changed {
             health,
             stands: false,
+            opened: false,
         })
     }
 }

@@ -55,7 +55,7 @@ impl<T: DeliveryQueue + ExhaustedQueue + 'static> Queues for T {}
 /// Works a batch, and names the messages that stay in the queue.
 ///
 /// What is not done in `time` is given up for now, so that the outcome of the others still counts.
-/// At the end, what was counted is written if it is time.
+/// At the end, what was measured is told, and what was counted is written if it is time.
 pub async fn handle<S, Q, T, W>(
     event: SqsEvent,
     time: Duration,

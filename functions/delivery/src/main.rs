@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
 use delivery::{Settings, Worker};
+use hookpost_adapters::metrics::Metrics;
 use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
 use hookpost_adapters::transport::Http;
@@ -31,6 +32,7 @@ async fn main() -> Result<(), Error> {
         http,
         RealWorld,
         Settings::from(&config),
+        Metrics::new(&config),
     ));
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
         let worker = Arc::clone(&worker);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hookpost_adapters::Config;
 use hookpost_adapters::counting::Tally;
 use hookpost_adapters::limits::Limits;
+use hookpost_adapters::metrics::Metrics;
 use hookpost_domain::Timestamp;
 use hookpost_domain::breaker::{Breaker, Gate, Health, Slot};
 use hookpost_domain::carrier::{Carrier, Exhausted, Message, Poison, VERSION};
@@ -82,6 +83,7 @@ pub struct Worker<S, Q, T, W> {
     pub(crate) policies: Policies,
     limits: Limits,
     tally: Tally,
+    pub(crate) metrics: Metrics,
 }
 
 /// A payload, and the attributes of the CloudEvent that it came in.
@@ -111,7 +113,14 @@ pub(crate) struct Ready<'a> {
 
 impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
     /// A worker that knows nothing yet.
-    pub fn new(store: S, queues: Q, http: T, world: W, settings: Settings) -> Self {
+    pub fn new(
+        store: S,
+        queues: Q,
+        http: T,
+        world: W,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             store,
             queues,
@@ -122,6 +131,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             policies: Policies::default(),
             limits: Limits::default(),
             tally: Tally::default(),
+            metrics,
         }
     }
 
@@ -238,7 +248,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         })
     }
 
-    /// Counts what a write of a delivery's record adds.
+    /// Counts and measures what a write of a delivery's record adds.
     pub(crate) fn count(
         &self,
         before: &Delivery,
@@ -250,10 +260,14 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         let endpoint = Some(&after.id.endpoint);
         self.tally
             .note(&after.tenant, endpoint, &after.event_type, counts, now);
+        self.metrics.note(now, |measures| {
+            measures.note_write(before, after, attempt, &counts, now);
+        });
     }
 
-    /// Writes what was counted, if it is time.
+    /// Tells what was measured, and writes what was counted, if it is time.
     pub(crate) async fn flush_counts(&self) {
+        self.metrics.tell();
         self.tally.flush(&self.store, self.world.now()).await;
     }
 

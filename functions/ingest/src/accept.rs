@@ -13,6 +13,7 @@ use hookpost_domain::counters::Counters;
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::event::{CheckedDraft, Event, Payload};
 use hookpost_domain::matching::EventType;
+use hookpost_domain::measures::Metric;
 use hookpost_domain::ports::{Claim, DeliveryQueue, Error, Outgoing, World};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 use serde::Serialize;
@@ -160,7 +161,13 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
             let counts = Counters::of_event();
             self.tally
                 .note(&event.tenant, None, &event.event_type, counts, now);
+            self.metrics.note(now, |measures| {
+                measures.note(Metric::EventsAccepted, 1);
+                let deliveries = u64::try_from(event.endpoints.len()).unwrap_or_default();
+                measures.note(Metric::DeliveriesQueued, deliveries);
+            });
         }
+        self.metrics.tell_at_times(now);
         let send = async {
             if messages.is_empty() {
                 return Ok(());

@@ -17,6 +17,7 @@ use hookpost_adapters::Config;
 use hookpost_adapters::api::{self, Call, Problem, Reply};
 use hookpost_adapters::auth::{Caller, Door, Needs};
 use hookpost_adapters::counting::Tally;
+use hookpost_adapters::metrics::Metrics;
 use hookpost_adapters::table::Store;
 use hookpost_domain::access::Scope;
 use hookpost_domain::event::CheckedDraft;
@@ -53,12 +54,14 @@ pub struct Acceptor<S, Q, W> {
     directory: Directory,
     schemas: Schemas,
     tally: Tally,
+    metrics: Metrics,
 }
 
 impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
     /// One that knows no endpoints yet.
     pub fn new(store: S, queues: Q, world: W, config: Config) -> Self {
         Self {
+            metrics: Metrics::new(&config),
             store,
             queues,
             world,

@@ -159,6 +159,7 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
         let acted = actions::act(&self.store, &asked, delivery, now, now).await?;
         if let Some(message) = acted.message(now) {
             self.queues.send(vec![message]).await?;
+            self.note_replayed();
             tracing::info!(delivery.id = %exhausted.delivery_id, "redriven from the dead-letter queue");
         } else {
             tracing::info!(delivery.id = %exhausted.delivery_id, "somebody else was faster");

@@ -145,6 +145,7 @@ impl<W: World> Replay<W> {
             Acted::Gone => return Err(missing()),
         };
         queues.send(message.into_iter().collect()).await?;
+        self.replayer.note_replayed();
         tracing::info!(delivery.id = %next.id, cycle = next.cycle, "replayed");
         let shown =
             json!({ "delivery_id": next.id, "status": next.status_name(), "cycle": next.cycle });

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt};
 use hookpost_adapters::actions::{self, Acted};
 use hookpost_adapters::world::random_bytes;
-use hookpost_domain::action::Asked;
+use hookpost_domain::action::{Action, Asked};
 use hookpost_domain::counters::Counters;
 use hookpost_domain::delivery::{Only, Status};
 use hookpost_domain::job::Job;
@@ -246,6 +246,9 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
         let id = delivery.id.clone();
         match actions::act(&self.store, asked, *delivery, due, now).await {
             Ok(acted @ (Acted::Send(..) | Acted::Kept(_))) => {
+                if asked.action == Action::Replay {
+                    self.note_replayed();
+                }
                 if let Acted::Kept(delivery) = &acted
                     && matches!(delivery.status, Status::Cancelled { .. })
                 {

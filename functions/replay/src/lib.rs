@@ -18,9 +18,11 @@ use hookpost_adapters::Config;
 use hookpost_adapters::api;
 use hookpost_adapters::auth::Door;
 use hookpost_adapters::counting::Tally;
+use hookpost_adapters::metrics::Metrics;
 use hookpost_adapters::queue::Queues as SqsQueues;
 use hookpost_adapters::table::Store;
 use hookpost_domain::Timestamp;
+use hookpost_domain::measures::Metric;
 use hookpost_domain::ports::{
     Counting, DeliveryQueue, EndpointList, EventHistory, Events, Jobs, RecordIndex, Refusal, World,
 };
@@ -44,17 +46,25 @@ pub struct Replayer<S, Q, W> {
     queues: Q,
     world: W,
     tally: Tally,
+    metrics: Metrics,
 }
 
 impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
     /// A replayer over these.
-    pub fn new(store: S, queues: Q, world: W) -> Self {
+    pub fn new(store: S, queues: Q, world: W, metrics: Metrics) -> Self {
         Self {
             store,
             queues,
             world,
             tally: Tally::default(),
+            metrics,
         }
+    }
+
+    /// Measures a dead letter that was put back.
+    fn note_replayed(&self) {
+        let now = self.world.now();
+        self.metrics.count(Metric::DeliveriesReplayed, 1, now);
     }
 }
 
@@ -73,7 +83,7 @@ impl<W: World> Replay<W> {
     /// A function over these.
     pub fn new(store: Store, queues: SqsQueues, world: W, config: Config, door: Door) -> Self {
         Self {
-            replayer: Replayer::new(store, queues, world),
+            replayer: Replayer::new(store, queues, world, Metrics::new(&config)),
             config,
             door,
         }
@@ -85,6 +95,17 @@ impl<W: World> Replay<W> {
     /// # Errors
     /// The payload is none of these, or what it asks for is not valid; for the console to show.
     pub async fn handle(
+        &self,
+        payload: Value,
+        deadline: SystemTime,
+        request_id: &str,
+    ) -> Result<Value, Unreadable> {
+        let outcome = self.carry_out(payload, deadline, request_id).await;
+        self.replayer.metrics.tell();
+        outcome
+    }
+
+    async fn carry_out(
         &self,
         payload: Value,
         deadline: SystemTime,

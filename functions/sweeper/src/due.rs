@@ -123,6 +123,7 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
             Err(error) => return broken("due", &error),
         };
         let now = self.world.now();
+        self.note_ages(&deliveries, now);
         let (mut parked, mut silent) = (Vec::new(), Vec::new());
         let (mut late, mut unburied) = (Vec::new(), Vec::new());
         for delivery in deliveries {

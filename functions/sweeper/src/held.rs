@@ -191,6 +191,7 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
             });
             found.sort_by(|one, other| one.id.cmp(&other.id));
             let now = self.world.now();
+            self.note_ages(&found, now);
             let mut changes = Vec::with_capacity(found.len());
             for delivery in found {
                 let wait = Duration::from_millis(place * 1000 / u64::from(per_second.max(1)));
@@ -268,6 +269,9 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
                 counts,
                 now,
             );
+            self.metrics.note(now, |measures| {
+                measures.note_write(&delivery, &dead, None, &counts, now);
+            });
         }
         buried.unwrap_or_else(|error| {
             tracing::error!(delivery.id = %delivery.id, error = %error, cause = ?error.source, "a delivery was not given up");

@@ -8,7 +8,6 @@
 mod due;
 mod held;
 mod lost;
-mod metrics;
 mod settle;
 mod slots;
 
@@ -16,7 +15,10 @@ use std::time::{Duration, SystemTime};
 
 use hookpost_adapters::Config;
 use hookpost_adapters::counting::Tally;
+use hookpost_adapters::metrics::Metrics;
 use hookpost_domain::Timestamp;
+use hookpost_domain::delivery::Delivery;
+use hookpost_domain::measures::{Measures, Metric};
 use hookpost_domain::ports::{
     Backlog, Counting, Cursors, DeliveryQueue, Endpoints, Error, EventTimes, ExhaustedQueue,
     HoldingNotes, Meters, Records, Rulebook, Waiting, World,
@@ -61,6 +63,7 @@ pub struct Sweeper<S, Q, W> {
     stretch: Stretch,
     /// What was given up.
     tally: Tally,
+    metrics: Metrics,
 }
 
 /// What a sweep did.
@@ -101,6 +104,19 @@ impl Swept {
         self.expired += expired;
         self.found += found;
     }
+
+    /// What of it is told as metrics: what was given up is told where it is.
+    fn note(&self, measures: &mut Measures) {
+        let released = self.released + self.let_go + self.probes;
+        for (metric, count) in [
+            (Metric::DeliveriesReleased, released),
+            (Metric::DeliveriesFound, self.found),
+            (Metric::DeliveriesResent, self.resent),
+            (Metric::DeadLettersReburied, self.reburied),
+        ] {
+            measures.note(metric, count);
+        }
+    }
 }
 
 /// Time that is kept for the last writes before the function's own time-out.
@@ -112,6 +128,7 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
     /// A sweeper over these.
     pub fn new(store: S, queues: Q, world: W, config: Config) -> Self {
         Self {
+            metrics: Metrics::new(&config),
             store,
             queues,
             world,
@@ -145,7 +162,10 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
             // The others left some of their time.
             self.sweep_due(&slots, &mut swept, stop_at).await;
         }
-        self.tally.flush(&self.store, self.world.now()).await;
+        let now = self.world.now();
+        self.metrics.note(now, |measures| swept.note(measures));
+        self.metrics.tell();
+        self.tally.flush(&self.store, now).await;
         if swept != Swept::default() {
             tracing::info!(
                 swept.released,
@@ -163,6 +183,15 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
 
     fn is_over(&self, stop_at: Timestamp) -> bool {
         self.world.now() >= stop_at
+    }
+
+    /// Measures how long what was found has waited.
+    fn note_ages(&self, found: &[Delivery], now: Timestamp) {
+        let waiting = found.iter().filter(|delivery| !delivery.is_final());
+        if let Some(oldest) = waiting.map(|delivery| delivery.since).min() {
+            let age = now.since(oldest).as_secs();
+            self.metrics.count(Metric::OldestUndelivered, age, now);
+        }
     }
 }
 
@@ -198,5 +227,26 @@ mod tests {
             began.after(Duration::from_secs(36))
         );
         assert_eq!(share(stop_at, began, 50), stop_at);
+    }
+
+    #[test]
+    fn what_was_lost_is_a_metric_and_an_idle_sweep_is_none() {
+        let mut idle = Measures::default();
+        Swept::default().note(&mut idle);
+        assert!(idle.is_empty());
+        let swept = Swept {
+            released: 5,
+            let_go: 3,
+            probes: 1,
+            found: 2,
+            ..Swept::default()
+        };
+        let mut measures = Measures::default();
+        swept.note(&mut measures);
+        let lines = measures.lines("hookpost", Timestamp::default());
+        let line: serde_json::Value = serde_json::from_str(&lines.concat()).unwrap();
+        assert_eq!(line["DeliveriesReleased"], 9);
+        assert_eq!(line["DeliveriesFound"], 2);
+        assert_eq!(line.get("DeliveriesResent"), None);
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use hookpost_adapters::queue::Queues;
 use hookpost_adapters::table::Store;
 use hookpost_adapters::{Config, RealWorld, aws, telemetry};
-use hookpost_domain::ports::World;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use sweeper::Sweeper;
@@ -19,11 +18,7 @@ async fn main() -> Result<(), Error> {
     let sweeper = Arc::new(Sweeper::new(store, queues, RealWorld, config));
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let sweeper = Arc::clone(&sweeper);
-        async move {
-            let swept = sweeper.sweep(event.context.deadline()).await;
-            swept.publish(&event.context.env_config.function_name, RealWorld.now());
-            Ok::<_, Error>(swept)
-        }
+        async move { Ok::<_, Error>(sweeper.sweep(event.context.deadline()).await) }
     }))
     .await
 }

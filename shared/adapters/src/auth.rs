@@ -14,6 +14,7 @@ use hookpost_domain::access::{
     Actor, ApiKey, KeyDigest, KeyRecord, Networks, Reach, Scope, Scopes, Standing, Token,
     TokenFault,
 };
+use hookpost_domain::measures::Metric;
 use hookpost_domain::ports::Error;
 use hookpost_domain::{Invalid, TenantId, Timestamp};
 
@@ -22,6 +23,7 @@ use crate::api::{Call, Problem, Reply};
 use crate::audit::{AuditLog, Trail, entry_of, entry_without_call};
 use crate::deploy_key::DeployKey;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::table::Store;
 
 /// How long a process takes a key for what it was when it was looked up.
@@ -149,6 +151,7 @@ pub struct Door {
     limits: Limits,
     deploy_key: DeployKey,
     log: AuditLog,
+    metrics: Metrics,
 }
 
 /// Who somebody is, before it is known what they are after.
@@ -169,6 +172,7 @@ impl Door {
             limits: Limits::default(),
             deploy_key: DeployKey::new(sdk, config),
             log: AuditLog::default(),
+            metrics: Metrics::new(config),
         }
     }
 
@@ -207,6 +211,7 @@ impl Door {
                     actor,
                     tenant,
                 } = turned;
+                self.measure(problem.status, now);
                 if matches!(problem.status, 401 | 403) {
                     let entry = entry_of(call, needs.action, &actor, tenant.as_ref(), now);
                     self.log.refused(store, config, entry, problem.status).await;
@@ -243,9 +248,19 @@ impl Door {
         };
         if pass.trail.is_none() && status == 403 {
             self.note_refused(&pass, call, store, config, now).await;
+        } else {
+            self.measure(status, now);
         }
         if let Some(trail) = pass.trail {
             trail.end(store, status, made).await;
+        }
+    }
+
+    /// Measures a call that was not let in: at most a few lines a minute, however many there are.
+    fn measure(&self, status: u16, now: Timestamp) {
+        if matches!(status, 401 | 403 | 429) {
+            self.metrics.count(Metric::CallsRefused, 1, now);
+            self.metrics.tell_at_times(now);
         }
     }
 
@@ -258,6 +273,7 @@ impl Door {
         config: &Config,
         now: Timestamp,
     ) {
+        self.measure(403, now);
         let Caller { actor, tenant, .. } = &pass.caller;
         let entry = entry_of(call, pass.needs.action, actor, Some(tenant), now);
         self.log.refused(store, config, entry, 403).await;

@@ -17,6 +17,8 @@ use tracing::Level;
 pub struct Config {
     /// `LOG_LEVEL`: `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub log_level: Level,
+    /// `METRICS`: the name that metrics are told under; without one none are.
+    pub metrics: Option<String>,
     /// `AUTH`: whether calls need a key.
     pub auth_required: bool,
     /// `ADMIN_KEY_SHA256`: of the key that may do everything.
@@ -115,6 +117,7 @@ impl Config {
         };
         let config = Self {
             log_level: read.or("LOG_LEVEL", Level::INFO),
+            metrics: read.text("METRICS"),
             auth_required: read.auth(),
             admin_key_sha256: read.some("ADMIN_KEY_SHA256"),
             admin_key_secret_arn: read.text("ADMIN_KEY_SECRET_ARN"),

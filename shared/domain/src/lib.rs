@@ -26,6 +26,7 @@ pub mod job;
 pub mod json;
 pub mod lane;
 pub mod matching;
+pub mod measures;
 pub mod merge;
 pub mod outcome;
 pub mod ports;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use delivery::Worker;
 use hookpost_adapters::Config;
 use hookpost_adapters::auth::Caller;
+use hookpost_adapters::metrics::Metrics;
 use hookpost_domain::catalogue::{RetryPolicyDraft, Rules};
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::endpoint::{EndpointDraft, EndpointState, RotationDraft};
@@ -107,7 +108,8 @@ impl Parts {
                 let (process, tables, queues) = reach();
                 let way = receiver.from(process.clone());
                 let settings = delivery::Settings::from(&config());
-                let worker = Worker::new(tables, queues, way, process.clone(), settings);
+                let metrics = Metrics::new(&config());
+                let worker = Worker::new(tables, queues, way, process.clone(), settings, metrics);
                 (process, Arc::new(worker))
             })
         };
@@ -115,7 +117,8 @@ impl Parts {
             let reach = reach.clone();
             Pool::new(secs(60), move || {
                 let (process, tables, queues) = reach();
-                let replayer = Replayer::new(tables, queues, process.clone());
+                let metrics = Metrics::new(&config());
+                let replayer = Replayer::new(tables, queues, process.clone(), metrics);
                 (process, replayer)
             })
         };
