@@ -279,6 +279,10 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 break;
             }
             let disabled = current.with_state(EndpointState::Disabled(DisabledBy::Gone), now);
+            // Before it is: the sweeper tells whoever wants to know of it.
+            self.store
+                .note_holding(&current.tenant, &current.id, now)
+                .await?;
             match self
                 .store
                 .store_endpoint(&disabled, current.version)

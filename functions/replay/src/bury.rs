@@ -4,6 +4,7 @@
 //! It has to be SQS that moves it: the console's redrive cannot send home a message that a program
 //! put into the dead-letter queue.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
@@ -14,6 +15,7 @@ use hookpost_domain::action::{Action, Asked};
 use hookpost_domain::carrier::{Exhausted, LastWord};
 use hookpost_domain::delivery::Status;
 use hookpost_domain::endpoint::EndpointState;
+use hookpost_domain::news::Dead;
 use hookpost_domain::ports::{Error, Outgoing, World, Write};
 
 use crate::{Queues, Replayer, Tables};
@@ -32,7 +34,14 @@ const TRIES: u32 = 5;
 impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
     /// Works a batch of the `exhausted` queue, and names the messages that SQS is to keep.
     pub async fn bury_all(&self, event: SqsEvent) -> SqsBatchResponse {
-        let verdicts = join_all(event.records.iter().map(|message| self.bury(message))).await;
+        let dead = Mutex::default();
+        let buried = event
+            .records
+            .iter()
+            .map(|message| self.bury(message, &dead));
+        let verdicts = join_all(buried).await;
+        let dead = dead.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.note_dead(dead).await;
         let mut response = SqsBatchResponse::default();
         for (message, verdict) in event.records.iter().zip(verdicts) {
             if let Err(error) = &verdict {
@@ -47,7 +56,8 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
         response
     }
 
-    async fn bury(&self, message: &SqsMessage) -> Result<Verdict, Error> {
+    /// `dead` gets what is a dead letter from here on.
+    async fn bury(&self, message: &SqsMessage, dead: &Mutex<Vec<Dead>>) -> Result<Verdict, Error> {
         let number = |name: &str| {
             message
                 .attributes
@@ -58,7 +68,7 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
         let last_word = LastWord::parse(message.body.as_deref().unwrap_or_default());
         match last_word {
             Ok(word) if word.was_redriven(sent) => return self.redriven(word, message).await,
-            Ok(LastWord::Delivery(exhausted)) if !self.mark_buried(&exhausted).await? => {
+            Ok(LastWord::Delivery(exhausted)) if !self.mark_buried(&exhausted, dead).await? => {
                 return Ok(Verdict::Done);
             }
             Ok(_) | Err(_) => {}
@@ -75,7 +85,11 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
 
     /// Notes in the record that the dead-letter queue has, or is about to have, the delivery.
     /// `false` if the message is out of date: a newer cycle runs, or nothing is dead any more.
-    async fn mark_buried(&self, exhausted: &Exhausted) -> Result<bool, Error> {
+    async fn mark_buried(
+        &self,
+        exhausted: &Exhausted,
+        dead: &Mutex<Vec<Dead>>,
+    ) -> Result<bool, Error> {
         let mut record = self.store.delivery(&exhausted.delivery_id).await?;
         for _ in 0..TRIES {
             let Some(delivery) = record else {
@@ -102,6 +116,10 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
                         attempts = exhausted.attempts,
                         "a delivery was given up"
                     );
+                    if !exhausted.event_type.is_operational() {
+                        let mut dead = dead.lock().unwrap_or_else(PoisonError::into_inner);
+                        dead.push(Dead::of(exhausted));
+                    }
                     return Ok(true);
                 }
                 Write::Lost(other) => record = other,

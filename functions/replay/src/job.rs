@@ -164,7 +164,9 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
             }
         }
         job.finished_at = Some(self.world.now());
-        self.save(job).await?;
+        if self.save(job).await? {
+            self.note_done(job).await;
+        }
         tracing::info!(job.id = job.id, tenant = %job.tenant, action = job.action.as_str(), job.matched, job.done, job.dry_run, "job finished");
         Ok(())
     }

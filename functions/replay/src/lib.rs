@@ -10,6 +10,7 @@ mod finding;
 mod http;
 mod input;
 mod job;
+mod listening;
 mod pace;
 
 use std::time::{Duration, SystemTime};
@@ -24,16 +25,21 @@ use hookpost_adapters::table::Store;
 use hookpost_domain::Timestamp;
 use hookpost_domain::measures::Metric;
 use hookpost_domain::ports::{
-    Counting, DeliveryQueue, EndpointList, EventHistory, Events, Jobs, RecordIndex, Refusal, World,
+    Counting, DeliveryQueue, EndpointList, EventHistory, Events, Jobs, Notes, RecordIndex, Refusal,
+    World,
 };
 use serde_json::{Value, json};
 
 use input::Input;
 pub use input::{Order, Unreadable};
+use listening::Listening;
 
 /// All tables that replaying needs.
-pub trait Tables: RecordIndex + Events + EventHistory + EndpointList + Jobs + Counting {}
-impl<T: RecordIndex + Events + EventHistory + EndpointList + Jobs + Counting> Tables for T {}
+pub trait Tables:
+    RecordIndex + Events + EventHistory + EndpointList + Jobs + Notes + Counting
+{
+}
+impl<T: RecordIndex + Events + EventHistory + EndpointList + Jobs + Notes + Counting> Tables for T {}
 
 /// All queues that replaying needs.
 pub trait Queues: DeliveryQueue + Refusal {}
@@ -47,6 +53,7 @@ pub struct Replayer<S, Q, W> {
     world: W,
     tally: Tally,
     metrics: Metrics,
+    listening: Listening,
 }
 
 impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
@@ -58,6 +65,7 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
             world,
             tally: Tally::default(),
             metrics,
+            listening: Listening::default(),
         }
     }
 
@@ -65,6 +73,13 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
     fn note_replayed(&self) {
         let now = self.world.now();
         self.metrics.count(Metric::DeliveriesReplayed, 1, now);
+    }
+
+    /// The same, with the tenant that is told of all others.
+    #[must_use]
+    pub fn told_to(mut self, operator: Option<hookpost_domain::TenantId>) -> Self {
+        self.listening = Listening::of(operator);
+        self
     }
 }
 
@@ -83,7 +98,8 @@ impl<W: World> Replay<W> {
     /// A function over these.
     pub fn new(store: Store, queues: SqsQueues, world: W, config: Config, door: Door) -> Self {
         Self {
-            replayer: Replayer::new(store, queues, world, Metrics::new(&config)),
+            replayer: Replayer::new(store, queues, world, Metrics::new(&config))
+                .told_to(config.operations_tenant.clone()),
             config,
             door,
         }

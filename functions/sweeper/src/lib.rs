@@ -10,6 +10,7 @@ mod held;
 mod lost;
 mod settle;
 mod slots;
+mod telling;
 
 use std::time::{Duration, SystemTime};
 
@@ -20,8 +21,8 @@ use hookpost_domain::Timestamp;
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::measures::{Measures, Metric};
 use hookpost_domain::ports::{
-    Backlog, Counting, Cursors, DeliveryQueue, Endpoints, Error, EventTimes, ExhaustedQueue,
-    HoldingNotes, Meters, Records, Rulebook, Waiting, World,
+    Backlog, Counting, Cursors, DeliveryQueue, EndpointList, Endpoints, Error, EventIntake,
+    EventTimes, ExhaustedQueue, HoldingNotes, Meters, Notes, Records, Rulebook, Waiting, World,
 };
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -31,15 +32,29 @@ use crate::slots::Slots;
 
 /// All tables that sweeping needs.
 pub trait Tables:
-    Endpoints + Rulebook + Records + Waiting + HoldingNotes + Cursors + EventTimes + Meters + Counting
+    Endpoints
+    + EndpointList
+    + EventIntake
+    + Rulebook
+    + Records
+    + Waiting
+    + HoldingNotes
+    + Notes
+    + Cursors
+    + EventTimes
+    + Meters
+    + Counting
 {
 }
 impl<T> Tables for T where
     T: Endpoints
+        + EndpointList
+        + EventIntake
         + Rulebook
         + Records
         + Waiting
         + HoldingNotes
+        + Notes
         + Cursors
         + EventTimes
         + Meters
@@ -83,6 +98,8 @@ pub struct Swept {
     pub expired: u64,
     /// Deliveries that no record or message knew of.
     pub found: u64,
+    /// Events about endpoints and replays that were told to whoever asked for them.
+    pub told: u64,
 }
 
 impl Swept {
@@ -95,6 +112,7 @@ impl Swept {
             probes,
             expired,
             found,
+            told,
         } = other;
         self.released += released;
         self.resent += resent;
@@ -103,6 +121,7 @@ impl Swept {
         self.probes += probes;
         self.expired += expired;
         self.found += found;
+        self.told += told;
     }
 
     /// What of it is told as metrics: what was given up is told where it is.
@@ -158,6 +177,9 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
         if let Err(error) = self.sweep_lost(&mut swept, stop_at).await {
             broken("lost", &error);
         }
+        if let Err(error) = self.tell(&mut swept, stop_at).await {
+            broken("told", &error);
+        }
         if !all_due {
             // The others left some of their time.
             self.sweep_due(&slots, &mut swept, stop_at).await;
@@ -175,6 +197,7 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
                 swept.probes,
                 swept.expired,
                 swept.found,
+                swept.told,
                 "swept"
             );
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use hookpost_domain::TenantId;
 use hookpost_domain::access::{KeyDigest, Networks};
 use hookpost_domain::bus_event::TenantOf;
 use hookpost_domain::endpoint::{Declarations, RetryInput, RetryNumbers};
@@ -61,6 +62,8 @@ pub struct Config {
     pub exhausted_queue_url: String,
     /// `DEAD_LETTER_QUEUE_URL`
     pub dead_letter_queue_url: String,
+    /// `OPERATIONS_TENANT`: whose endpoints are told of all tenants' endpoints and replays.
+    pub operations_tenant: Option<TenantId>,
     /// `EVENTS_QUEUE_URL`: where events come in besides HTTP, if there is such a queue.
     pub events_queue_url: Option<String>,
     /// `EVENT_BUS_TENANT`: whose the events of an EventBridge bus are.
@@ -151,6 +154,7 @@ impl Config {
             slow_queue_url: read.text("SLOW_QUEUE_URL"),
             exhausted_queue_url: read.needed("EXHAUSTED_QUEUE_URL"),
             dead_letter_queue_url: read.needed("DEAD_LETTER_QUEUE_URL"),
+            operations_tenant: read.some("OPERATIONS_TENANT"),
             events_queue_url: read.text("EVENTS_QUEUE_URL"),
             event_bus_tenant: read.or("EVENT_BUS_TENANT", TenantOf::default()),
         };

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::json::Document;
 use crate::matching::EventType;
+use crate::news;
 use crate::schedule::DeliverAt;
 use crate::{EndpointId, EventId, Invalid, TenantId, Timestamp};
 
@@ -92,6 +93,15 @@ impl EventDraft {
     /// # Errors
     /// The first field that breaks its rule.
     pub fn check(self, now: Timestamp) -> Result<CheckedDraft, Invalid> {
+        news::check_posted(&self.event_type)?;
+        self.check_own(now)
+    }
+
+    /// The same for an event of Hookpost's own, with a type that callers may not use.
+    ///
+    /// # Errors
+    /// The first field that breaks its rule.
+    pub fn check_own(self, now: Timestamp) -> Result<CheckedDraft, Invalid> {
         let event_type = self.event_type.parse()?;
         if self.payload.get().len() > MAX_PAYLOAD_BYTES {
             return Err(Invalid::new(

@@ -28,6 +28,7 @@ pub mod lane;
 pub mod matching;
 pub mod measures;
 pub mod merge;
+pub mod news;
 pub mod outcome;
 pub mod ports;
 pub mod quota;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
+use crate::news::PREFIX;
 
 /// The longest event type, in bytes.
 pub const MAX_EVENT_TYPE_BYTES: usize = 128;
@@ -20,6 +21,11 @@ impl EventType {
     /// The type as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is of what Hookpost tells of itself.
+    pub fn is_operational(&self) -> bool {
+        self.0.starts_with(PREFIX)
     }
 
     /// Whether a type may have this character in it.
@@ -66,8 +72,8 @@ impl From<EventType> for String {
     }
 }
 
-/// What an endpoint subscribes to: a type, `*` for everything, or `order.*` for all that begins
-/// with `order.`.
+/// What an endpoint subscribes to: a type, `*` for everything but what Hookpost tells of itself, or
+/// `order.*` for all that begins with `order.`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
@@ -84,11 +90,22 @@ impl EventPattern {
     /// Whether an event of this type is wanted.
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self {
-            Self::All => true,
+            Self::All => !event_type.is_operational(),
             Self::Under(prefix) => {
                 event_type.0.len() > prefix.len() && event_type.0.starts_with(prefix.as_str())
             }
             Self::Exactly(wanted) => wanted == event_type,
+        }
+    }
+}
+
+impl EventPattern {
+    /// Whether it is of what Hookpost tells of itself.
+    pub fn is_operational(&self) -> bool {
+        match self {
+            Self::All => false,
+            Self::Under(prefix) => prefix.starts_with(PREFIX),
+            Self::Exactly(wanted) => wanted.is_operational(),
         }
     }
 }

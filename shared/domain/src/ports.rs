@@ -14,7 +14,7 @@ pub use accepting::{
 };
 pub use finding::{
     Cursors, DeliveryPage, EventHistory, EventTimes, EventWalk, HoldingNote, HoldingNotes, Jobs,
-    OutlinePage, RecordIndex, RecordPage, Records, Waiting, WaitingPage, WaitingRef,
+    Notes, OutlinePage, RecordIndex, RecordPage, Records, Waiting, WaitingPage, WaitingRef,
 };
 
 use crate::breaker::Health;

@@ -170,6 +170,7 @@ impl<W: World> Management<W> {
             let Some(next) = next else {
                 return Ok(false);
             };
+            self.note_before(current.as_ref(), &next).await?;
             current = match &current {
                 None => match self
                     .store
@@ -198,6 +199,7 @@ impl<W: World> Management<W> {
             let Some((over, next)) = current.as_ref().and_then(next) else {
                 return Ok(false);
             };
+            self.note_before(current.as_ref(), &next).await?;
             current = match self.store.store_endpoint(&next, over).await? {
                 Write::Won => return Ok(true),
                 Write::Lost(other) => other,

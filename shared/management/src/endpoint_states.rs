@@ -144,7 +144,7 @@ impl<W: World> Management<W> {
             deliver_at: None,
             cloud_event: None,
         }
-        .check(now)?;
+        .check_own(now)?;
         let event = Event {
             id: EventId::generate(now, random_bytes()),
             tenant: endpoint.tenant.clone(),

@@ -5,7 +5,8 @@ use hookpost_adapters::auth::Caller;
 use hookpost_adapters::table::Creation;
 use hookpost_adapters::world::{random_bytes, secret_bytes};
 use hookpost_domain::endpoint::{Endpoint, EndpointDraft, EndpointState, ManagedBy, RotationDraft};
-use hookpost_domain::ports::{EndpointList, Endpoints, Error, Holding, World, Write};
+use hookpost_domain::news::Note;
+use hookpost_domain::ports::{EndpointList, Endpoints, Error, Holding, Notes, World, Write};
 use hookpost_domain::signature::Secret;
 use hookpost_domain::{EndpointId, Invalid};
 use schemars::JsonSchema;
@@ -109,7 +110,7 @@ impl<W: World> Management<W> {
             &self.config.allowed_targets,
             now,
         )?;
-        self.note_if_paused(&[&endpoint]).await?;
+        self.note_before(None, &endpoint).await?;
         let most = self.config.max_endpoints;
         match self.store.create_endpoint(&endpoint, most).await? {
             Creation::Made => {}
@@ -207,7 +208,7 @@ impl<W: World> Management<W> {
             let Some(next) = change(&current)? else {
                 return Ok(EndpointView::of(&current, &self.config.retry));
             };
-            self.note_if_paused(&[&current, &next]).await?;
+            self.note_before(Some(&current), &next).await?;
             match self.store.store_endpoint(&next, current.version).await? {
                 Write::Won => return Ok(EndpointView::of(&next, &self.config.retry)),
                 Write::Lost(other) => current = other.ok_or_else(missing)?,
@@ -264,17 +265,28 @@ impl<W: World> Management<W> {
         }
     }
 
-    /// Before the first delivery is held back, and again before the last ones are let go: somebody
-    /// has to look after them.
-    async fn note_if_paused(&self, states: &[&Endpoint]) -> Result<(), Error> {
-        let paused = |endpoint: &&&Endpoint| endpoint.state == EndpointState::Paused;
-        let Some(endpoint) = states.iter().find(paused) else {
-            return Ok(());
-        };
+    /// Before an endpoint becomes what it is to be. Before the first delivery is held back, and again
+    /// before the last ones are let go, somebody has to look after them; whoever wants to know is
+    /// told that it is disabled; and one that wants to know such things has to be known.
+    pub(crate) async fn note_before(
+        &self,
+        before: Option<&Endpoint>,
+        next: &Endpoint,
+    ) -> Result<(), Error> {
         let now = self.world.now();
-        self.store
-            .note_holding(&endpoint.tenant, &endpoint.id, now)
-            .await
+        let states = || before.into_iter().chain([next]);
+        let is_paused = states().any(|one| one.state == EndpointState::Paused);
+        let was_disabled =
+            before.is_some_and(|one| matches!(one.state, EndpointState::Disabled(_)));
+        let is_disabled = matches!(next.state, EndpointState::Disabled(_));
+        if is_paused || (is_disabled && !was_disabled) {
+            let noted = self.store.note_holding(&next.tenant, &next.id, now);
+            noted.await?;
+        }
+        if next.is_operational() {
+            self.store.note(&Note::listener(&next.tenant, now)).await?;
+        }
+        Ok(())
     }
 
     /// With its secrets: what a change is made from.

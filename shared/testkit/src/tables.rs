@@ -14,6 +14,7 @@ use hookpost_domain::delivery::{Delivery, Status};
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::event::{Bucket, Event};
 use hookpost_domain::job::Job;
+use hookpost_domain::news::Note;
 use hookpost_domain::ports::{
     Counting, Deliveries, Endpoints, Error, Events, Holding, HoldingNote, IdempotencyKey, Meters,
     Rulebook, Versions, Write,
@@ -41,6 +42,7 @@ struct State {
     meters: BTreeMap<String, Meter>,
     holding: BTreeMap<(TenantId, EndpointId), HoldingNote>,
     cursors: BTreeMap<String, Timestamp>,
+    notes: BTreeMap<String, Note>,
     jobs: BTreeMap<(TenantId, String), Job>,
     open_jobs: BTreeSet<(TenantId, String)>,
     counts: Vec<(Key, Counters)>,
@@ -126,6 +128,17 @@ impl Truth {
         };
         let place = (tenant.clone(), id.clone());
         self.state().holding.insert(place, note);
+    }
+
+    /// Notes something to tell, or who is to be told, as the API would.
+    pub fn note(&self, note: &Note) {
+        let mut state = self.state();
+        let before = state.notes.get(&note.name).map_or(0, |note| note.count);
+        let note = Note {
+            count: before + note.count,
+            ..note.clone()
+        };
+        state.notes.insert(note.name.clone(), note);
     }
 
     /// An endpoint's health.

@@ -27,6 +27,7 @@ mod idempotency;
 mod losing;
 mod managing;
 mod operating;
+mod operational_events;
 mod parking;
 mod pausing;
 mod payloads;

@@ -241,6 +241,11 @@ impl Endpoint {
             .find(|pattern| pattern.matches(event_type))
     }
 
+    /// Whether it asks for what Hookpost tells of itself.
+    pub fn is_operational(&self) -> bool {
+        self.event_types.iter().any(EventPattern::is_operational)
+    }
+
     /// How long a request may take.
     pub fn timeout(&self) -> Duration {
         self.timeout_seconds

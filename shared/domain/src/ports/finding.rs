@@ -8,6 +8,7 @@ use crate::delivery::Delivery;
 use crate::event::{Bucket, EventOutline};
 use crate::job::Job;
 use crate::matching::EventType;
+use crate::news::Note;
 use crate::ports::Write;
 use crate::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
@@ -225,6 +226,19 @@ pub trait HoldingNotes: Send + Sync {
 
     /// Forgets a note, unless it has been renewed.
     fn forget_holding(&self, note: &HoldingNote) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// Notes of what there is to tell, and of what has been told.
+pub trait Notes: Send + Sync {
+    /// All of them. One that cannot be read is logged and left out.
+    fn notes(&self) -> impl Future<Output = Result<Vec<Note>, Error>> + Send;
+
+    /// Notes something: under the name of another it adds to its count, and takes its place
+    /// otherwise. After an error it may have been noted.
+    fn note(&self, note: &Note) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Drops a note, unless it has been noted again.
+    fn drop_note(&self, note: &Note) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// How far things have got that go through time.

@@ -3,9 +3,11 @@
 use hookpost_domain::delivery::{Delivery, due_key, held_key, status_key};
 use hookpost_domain::event::{Bucket, Event, EventOutline, hour_of};
 use hookpost_domain::job::Job;
+use hookpost_domain::news::Note;
 use hookpost_domain::ports::{
     Cursors, DeliveryPage, Error, EventHistory, EventTimes, EventWalk, HoldingNote, HoldingNotes,
-    Jobs, OutlinePage, RecordIndex, RecordPage, Records, Waiting, WaitingPage, WaitingRef, Write,
+    Jobs, Notes, OutlinePage, RecordIndex, RecordPage, Records, Waiting, WaitingPage, WaitingRef,
+    Write,
 };
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
@@ -270,6 +272,29 @@ impl HoldingNotes for Tables {
             }
         };
         self.process.call("DeleteItem settings", write).await
+    }
+}
+
+impl Notes for Tables {
+    async fn notes(&self) -> Result<Vec<Note>, Error> {
+        let read = || self.state().notes.values().cloned().collect();
+        let is_idle = |notes: &Vec<Note>| notes.is_empty();
+        self.process.look("Query news", is_idle, read).await
+    }
+
+    async fn note(&self, note: &Note) -> Result<(), Error> {
+        let write = || self.truth.note(note);
+        self.process.call("UpdateItem settings news", write).await
+    }
+
+    async fn drop_note(&self, note: &Note) -> Result<(), Error> {
+        let write = || {
+            let mut state = self.state();
+            if state.notes.get(&note.name) == Some(note) {
+                state.notes.remove(&note.name);
+            }
+        };
+        self.process.call("DeleteItem settings news", write).await
     }
 }
 
