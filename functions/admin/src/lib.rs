@@ -16,7 +16,7 @@ use hookpost_management::{Format, Management, Reconciled, Todo, Undeclared};
 use serde_json::json;
 
 pub use invocation::{Invocation, Outcome};
-use routes::{Access, Event, Found, Key, Op, Operate};
+use routes::{Access, Event, Found, Key, Op, Operate, Source};
 
 /// The function, over the services with clock and dice `W`.
 #[derive(Debug)]
@@ -199,6 +199,31 @@ impl<W: World> Admin<W> {
         })
     }
 
+    async fn source(&self, what: Source, admitted: &Admitted<'_>) -> Result<Reply, Problem> {
+        let Admitted { call, caller, .. } = admitted;
+        let (services, id) = (&self.services, admitted.id());
+        Ok(match what {
+            Source::List => {
+                let listed = services.list_sources(caller, call.query_as()?).await?;
+                Reply::json(200, &listed)
+            }
+            Source::Create => {
+                let made = services.create_source(caller, call.json()?).await?;
+                let location = format!("/api/v1/sources/{}", made.id);
+                Reply::json(201, &made).with_header("location", location)
+            }
+            Source::Get => Reply::json(200, &services.get_source(caller, id).await?),
+            Source::Change => {
+                let draft = call.json()?;
+                Reply::json(200, &services.change_source(caller, id, draft).await?)
+            }
+            Source::Delete => {
+                services.delete_source(caller, id).await?;
+                Reply::empty()
+            }
+        })
+    }
+
     async fn run(&self, op: Op, admitted: &Admitted<'_>) -> Result<Reply, Problem> {
         let Admitted { call, caller, .. } = admitted;
         let (services, id) = (&self.services, admitted.id());
@@ -265,6 +290,7 @@ impl<W: World> Admin<W> {
             Op::GetDeadLetter => Reply::json(200, &services.get_dead_letter(caller, id).await?),
             Op::Statistics(what) => self.statistics(what, admitted).await?,
             Op::Key(what) => self.key(what, admitted).await?,
+            Op::Source(what) => self.source(what, admitted).await?,
             Op::ListAudit => {
                 Reply::json(200, &services.list_audit(caller, call.query_as()?).await?)
             }

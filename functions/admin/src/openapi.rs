@@ -5,6 +5,7 @@ mod access;
 mod catalogue;
 mod describe;
 mod elsewhere;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

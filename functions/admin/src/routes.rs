@@ -54,6 +54,7 @@ pub(crate) enum Op {
     GetReplay,
     Statistics(Statistics),
     Key(Key),
+    Source(Source),
     ListAudit,
     ListJobs,
     GetJob,
@@ -127,6 +128,16 @@ pub(crate) enum Key {
     Get,
     Revoke,
     Token,
+}
+
+/// What is done with where webhooks come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Source {
+    List,
+    Create,
+    Get,
+    Change,
+    Delete,
 }
 
 /// What another function does.
@@ -242,6 +253,12 @@ pub(crate) const ROUTES: &[Route] = &[
     route("DELETE", "/api-keys/{id}", ADMIN, Op::Key(Key::Revoke)),
     route("POST", "/tokens", MANAGE, Op::Key(Key::Token)),
     route("GET", "/audit", ADMIN, Op::ListAudit),
+
+    route("GET", "/sources", READ, Op::Source(Source::List)),
+    route("POST", "/sources", MANAGE, Op::Source(Source::Create)),
+    route("GET", "/sources/{id}", READ, Op::Source(Source::Get)),
+    route("PATCH", "/sources/{id}", MANAGE, Op::Source(Source::Change)),
+    route("DELETE", "/sources/{id}", MANAGE, Op::Source(Source::Delete)),
 
     route("GET", "/health", Access::Open, Op::Health),
     route("GET", "/openapi.json", Access::Open, Op::OpenApi),

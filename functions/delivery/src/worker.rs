@@ -17,7 +17,7 @@ use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::lane::Lane;
 use hookpost_domain::outcome::{self, Arrival, Patience, Settled, Step};
 use hookpost_domain::ports::{Error, Transport, World, Write};
-use hookpost_domain::request;
+use hookpost_domain::request::{self, Content};
 use hookpost_domain::retry::RetryPolicy;
 use serde_json::value::RawValue;
 
@@ -108,7 +108,7 @@ pub(crate) struct Ready<'a> {
     /// The request's token, if it is a probe.
     pub(crate) probe: Option<u64>,
     /// What is sent.
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Content,
 }
 
 impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {

@@ -86,7 +86,11 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
             .await
     }
 
-    async fn post_draft(
+    /// The same for an event that was read and checked elsewhere.
+    ///
+    /// # Errors
+    /// Nothing was promised.
+    pub async fn post_draft(
         &self,
         draft: CheckedDraft,
         key: Option<String>,

@@ -328,6 +328,12 @@ impl Problem {
         Self::new(400, "bad-request", "The call cannot be read", detail)
     }
 
+    /// 401: a webhook that is not known to be its sender's own. It is not told why.
+    pub fn unsigned() -> Self {
+        let detail = "the webhook is not signed as this source signs";
+        Self::new(401, "unsigned", "The signature does not hold", detail)
+    }
+
     /// 401: no key, or not one that is known.
     pub fn unauthorized() -> Self {
         let detail = "send a key as `Authorization: Bearer <key>` or `X-Api-Key: <key>`";

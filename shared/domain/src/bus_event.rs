@@ -95,7 +95,7 @@ pub fn draft(event: &RawValue, tenant: &TenantOf) -> Result<EventDraft, Invalid>
 }
 
 /// `EC2 Instance State-change Notification` as `EC2_Instance_State-change_Notification`.
-fn event_type(detail_type: &str) -> String {
+pub(crate) fn event_type(detail_type: &str) -> String {
     let mut name = String::with_capacity(detail_type.len());
     for letter in detail_type.chars() {
         if EventType::may_hold(letter) {

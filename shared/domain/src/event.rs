@@ -97,6 +97,15 @@ impl EventDraft {
         self.check_own(now)
     }
 
+    /// Checks that callers' events may be of a type.
+    ///
+    /// # Errors
+    /// They may not.
+    pub(crate) fn check_type(event_type: &str) -> Result<EventType, Invalid> {
+        news::check_posted(event_type)?;
+        event_type.parse()
+    }
+
     /// The same for an event of Hookpost's own, with a type that callers may not use.
     ///
     /// # Errors
@@ -183,7 +192,7 @@ impl<'p> Payload<'p> {
 
 /// SQS refuses bodies with U+FFFE or U+FFFF, which JSON allows raw inside strings (and nowhere
 /// else): write those two as escapes.
-fn storable(payload: Box<RawValue>) -> Box<RawValue> {
+pub(crate) fn storable(payload: Box<RawValue>) -> Box<RawValue> {
     if !payload.get().contains(['\u{fffe}', '\u{ffff}']) {
         return payload;
     }

@@ -26,6 +26,13 @@ const RESERVED: [&str; 14] = [
     "traceparent",
 ];
 
+/// Whether a header may have this value: no control characters, as CR and LF would smuggle a second
+/// header, and not too long.
+pub fn is_plain(value: &str) -> bool {
+    let plain = |b: u8| (0x20..0x7f).contains(&b) || b == b'\t';
+    value.len() <= MAX_VALUE_BYTES && value.bytes().all(plain)
+}
+
 /// Checks one header that an endpoint wants on its requests.
 ///
 /// # Errors
@@ -50,8 +57,7 @@ pub fn check(name: &str, value: &str) -> Result<(), Invalid> {
             "is set by Hookpost and cannot be set by an endpoint",
         ));
     }
-    let plain = |b: u8| (0x20..0x7f).contains(&b) || b == b'\t';
-    if value.len() > MAX_VALUE_BYTES || !value.bytes().all(plain) {
+    if !is_plain(value) {
         return Err(Invalid::new(
             field(),
             "must have a value of at most 1024 printable ASCII characters, without line breaks",

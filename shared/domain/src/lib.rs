@@ -21,6 +21,7 @@ pub mod event;
 pub mod filter;
 pub mod headers;
 pub mod ids;
+pub mod inbound;
 pub mod invalid;
 pub mod job;
 pub mod json;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::endpoint::Endpoint;
+use crate::inbound::Raw;
 use crate::matching::EventType;
 use crate::signature::Signing;
 use crate::template::Unrendered;
@@ -21,6 +22,23 @@ pub struct SignedRequest {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+/// A body that is not signed yet, and the headers that say what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    bytes: Vec<u8>,
+    headers: Vec<(String, String)>,
+}
+
+impl Content {
+    fn json(bytes: Vec<u8>) -> Self {
+        let content_type = ("content-type".to_owned(), "application/json".to_owned());
+        Self {
+            bytes,
+            headers: vec![content_type],
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -54,7 +72,8 @@ struct AboutEndpoint<'a> {
 
 /// The body: what the endpoint's template makes of the event, or
 /// `{"id","event","timestamp","data"}` with the data as it was posted, and the other attributes of
-/// what was posted as a CloudEvent in `cloudevent`.
+/// what was posted as a CloudEvent in `cloudevent`. What came as somebody's webhook goes on as it
+/// came, unless there is a template.
 ///
 /// # Errors
 /// The template needs what the event does not have.
@@ -64,7 +83,7 @@ pub fn body(
     event_type: &EventType,
     data: &RawValue,
     cloudevent: Option<&RawValue>,
-) -> Result<Vec<u8>, Unrendered> {
+) -> Result<Content, Unrendered> {
     if let Some(template) = &endpoint.template {
         let about = About {
             id: event,
@@ -79,7 +98,13 @@ pub fn body(
             },
         };
         let about = serde_json::value::to_raw_value(&about).unwrap_or_default();
-        return template.render(&about, data);
+        return template.render(&about, data).map(Content::json);
+    }
+    if let Some(raw) = cloudevent.and_then(Raw::of) {
+        return Ok(Content {
+            bytes: raw.body(data),
+            headers: raw.headers.into_iter().collect(),
+        });
     }
     let body = Body {
         id: event,
@@ -89,7 +114,7 @@ pub fn body(
         cloudevent,
     };
     // Nothing in there can fail to serialize: ids, text, and JSON that was parsed before.
-    Ok(serde_json::to_vec(&body).unwrap_or_default())
+    Ok(Content::json(serde_json::to_vec(&body).unwrap_or_default()))
 }
 
 /// Signs a body: the request for one attempt at `now`.
@@ -97,15 +122,18 @@ pub fn sign(
     endpoint: &Endpoint,
     event: EventId,
     event_type: &EventType,
-    body: Vec<u8>,
+    content: Content,
     now: Timestamp,
 ) -> SignedRequest {
     use base64::Engine;
 
     let id = event.to_string();
     let secrets = endpoint.secrets(now);
+    let Content {
+        bytes: body,
+        headers: mut of_body,
+    } = content;
     let mut headers = vec![
-        ("content-type".to_owned(), "application/json".to_owned()),
         ("webhook-id".to_owned(), id.clone()),
         ("webhook-timestamp".to_owned(), now.as_secs().to_string()),
         ("x-webhook-id".to_owned(), id.clone()),
@@ -130,6 +158,8 @@ pub fn sign(
             .iter()
             .any(|own| own.name.eq_ignore_ascii_case(name))
     };
+    of_body.retain(|(name, _)| !sets(name));
+    headers.extend(of_body);
     if !sets("user-agent") {
         headers.push(("user-agent".to_owned(), USER_AGENT.to_owned()));
     }

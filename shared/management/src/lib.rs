@@ -20,6 +20,7 @@ mod keys;
 mod listing;
 mod matching;
 pub mod page;
+mod sources;
 mod statistics;
 mod tokens;
 pub mod view;
@@ -52,6 +53,7 @@ pub use health::OpenBreaker;
 pub use jobs::JobQuery;
 pub use keys::{KeyDraft, KeyQuery, KeyView};
 pub use matching::{MatchInput, PreviewInput};
+pub use sources::{SourceQuery, SourceView};
 pub use statistics::{CriteriaQuery, GroupBy, HealthQuery, Interval, StatsQuery};
 pub use tokens::{TokenDraft, TokenView};
 

@@ -24,6 +24,7 @@ mod filters;
 mod graphql;
 mod graveyard;
 mod idempotency;
+mod inbound;
 mod losing;
 mod managing;
 mod operating;

@@ -34,7 +34,9 @@ fn status_of(sample: &str) -> u64 {
         | "wrong-type"
         | "batch-empty"
         | "create-endpoint-private-address" => 422,
-        "unknown-path"
+        // No source is there.
+        "github"
+        | "unknown-path"
         | "get-dead-letter"
         | "get-endpoint"
         | "get-event"
@@ -71,7 +73,7 @@ async fn every_sample_runs() {
     // Replay's come first: nothing is known of what they tell. Admin's come
     // last: they make endpoints, to which the others' events would go.
     for function in [
-        "replay", "delivery", "ingest", "sweeper", "graphql", "admin",
+        "replay", "delivery", "ingest", "inbound", "sweeper", "graphql", "admin",
     ] {
         for (name, sample) in samples(function) {
             let about = format!("{function}/{name}");
@@ -125,7 +127,7 @@ async fn every_folder_is_a_function() {
     assert_eq!(
         folders,
         [
-            "admin", "delivery", "graphql", "ingest", "replay", "sweeper"
+            "admin", "delivery", "graphql", "inbound", "ingest", "replay", "sweeper"
         ]
     );
 }

@@ -16,7 +16,7 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-use super::{access, catalogue, elsewhere};
+use super::{access, catalogue, elsewhere, sources};
 use crate::routes::{Elsewhere, Event, Key, Op, Operate, Statistics};
 
 /// What an answer holds: its media type and shape.
@@ -403,6 +403,7 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
         Op::Key(Key::Get) => access::get_key(shapes),
         Op::Key(Key::Revoke) => access::revoke_key(),
         Op::Key(Key::Token) => access::create_token(shapes),
+        Op::Source(what) => sources::source(what, shapes),
         Op::ListAudit => access::list_audit(shapes),
         Op::ListJobs => call("listJobs", "jobs", "Jobs, newest first")
             .query::<JobQuery>(shapes)

@@ -17,6 +17,7 @@ mod jobs;
 mod keys;
 mod notes;
 mod settings;
+mod sources;
 mod walk;
 
 use std::sync::Mutex;

@@ -89,10 +89,10 @@ fn an_endpoint_that_is_told_never_makes_news_for_its_own_tenant() {
     let who = |operator: Option<&TenantId>, tenant, is_operational| {
         listeners(&both, operator, tenant, is_operational)
     };
-    assert_eq!(who(None, &acme, false), [acme.clone()]);
+    assert_eq!(who(None, &acme, false), vec![acme.clone()]);
     assert_eq!(who(Some(&ops), &acme, false), both);
-    assert_eq!(who(Some(&ops), &acme, true), [ops.clone()]);
-    assert_eq!(who(Some(&ops), &ops, false), [ops.clone()]);
+    assert_eq!(who(Some(&ops), &acme, true), vec![ops.clone()]);
+    assert_eq!(who(Some(&ops), &ops, false), vec![ops.clone()]);
     assert!(who(Some(&ops), &ops, true).is_empty());
     assert!(listeners(&[], Some(&ops), &acme, false).is_empty());
 }
