@@ -39,6 +39,7 @@ mod redrive;
 mod repeating;
 mod replays;
 mod restarting;
+mod retention;
 mod retries;
 mod rotating;
 mod routes;
