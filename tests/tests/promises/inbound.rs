@@ -25,7 +25,7 @@ async fn send(
 ) -> Answer {
     let mut call = Call::new("POST", source["path"].as_str().unwrap());
     for (name, value) in headers {
-        call = call.header(*name, *value);
+        call = call.header(name, value);
     }
     let call = call.body(body.to_vec());
     tenant.client().call(tenant.system().url("api"), call).await
@@ -40,7 +40,11 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        use std::fmt::Write;
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    })
 }
 
 fn github(body: &[u8]) -> String {

@@ -89,9 +89,7 @@ impl TypeFrom {
 
     fn read(&self, header: &Headers<'_>, document: &Document<'_>) -> String {
         let of_field = |field: &String| {
-            let place = field
-                .split('.')
-                .try_fold(document.root(), |place, name| place.get(name));
+            let place = field.split('.').try_fold(document.root(), Json::get);
             place.and_then(Json::text).map(std::borrow::Cow::into_owned)
         };
         let of_header = |name: &String| header(name).map(str::to_owned);
@@ -118,9 +116,9 @@ impl Source {
     ///
     /// # Errors
     /// The field that breaks its rule: it is too large, or of a type that no event has.
-    pub fn event<'h>(
+    pub fn event(
         &self,
-        header: &Headers<'h>,
+        header: &Headers<'_>,
         body: &[u8],
         now: Timestamp,
     ) -> Result<Webhook, Invalid> {

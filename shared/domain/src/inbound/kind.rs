@@ -11,7 +11,7 @@ use crate::signature::{self, Secret};
 use crate::{Invalid, Timestamp};
 
 /// How far a webhook's own time may be from ours, in seconds, unless its source says otherwise.
-pub const TOLERANCE_SECONDS: u32 = 300;
+const TOLERANCE_SECONDS: u32 = 300;
 
 /// How a sender signs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,10 +107,10 @@ impl Kind {
     ///
     /// # Errors
     /// It did not.
-    pub fn verify<'h>(
+    pub fn verify(
         &self,
         secrets: &[Secret],
-        header: &Headers<'h>,
+        header: &Headers<'_>,
         body: &[u8],
         now: Timestamp,
     ) -> Result<(), Refused> {

@@ -20,7 +20,7 @@ use crate::{Invalid, TenantId, Timestamp};
 
 pub use draft::SourceDraft;
 pub use event::{MAX_BODY_BYTES, TypeFrom, Webhook};
-pub use kind::{Hmac, HmacAlgorithm, HmacEncoding, Kind, Refused};
+pub use kind::{Headers, Hmac, HmacAlgorithm, HmacEncoding, Kind, Refused};
 pub use raw::Raw;
 
 /// A source: `src_` and 32 hex digits. It is in the URL that the sender is told, and stands for its
