@@ -2,6 +2,7 @@
 //! here calls are told apart, let in, and answered.
 
 mod catalogue;
+mod dashboard;
 mod docs;
 mod invocation;
 mod openapi;
@@ -92,6 +93,9 @@ impl<W: World> Admin<W> {
     /// Problem details.
     pub async fn handle(&self, request: ApiGatewayV2httpRequest) -> Result<Reply, Problem> {
         let call = Call::from_gateway(request)?;
+        if let Some(reply) = dashboard::answer(&call, self.services.config())? {
+            return Ok(reply);
+        }
         let found = routes::find(&call.method, &call.path);
         let (scope, action, audited) = match &found {
             Found::Route(route, open) => match route.access {
@@ -294,6 +298,8 @@ impl<W: World> Admin<W> {
             Op::ListAudit => {
                 Reply::json(200, &services.list_audit(caller, call.query_as()?).await?)
             }
+            Op::WhoAmI => Reply::json(200, &services.whoami(caller)),
+            Op::Deployment => Reply::json(200, &services.deployment()),
             Op::ResolveDeadLetter => {
                 let order = call.json_or_default()?;
                 let resolved = services.resolve_dead_letter(caller, id, order).await?;

@@ -56,6 +56,8 @@ pub(crate) enum Op {
     Key(Key),
     Source(Source),
     ListAudit,
+    WhoAmI,
+    Deployment,
     ListJobs,
     GetJob,
     CancelJob,
@@ -253,6 +255,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route("DELETE", "/api-keys/{id}", ADMIN, Op::Key(Key::Revoke)),
     route("POST", "/tokens", MANAGE, Op::Key(Key::Token)),
     route("GET", "/audit", ADMIN, Op::ListAudit),
+    route("GET", "/whoami", READ, Op::WhoAmI),
+    route("GET", "/deployment", READ, Op::Deployment),
 
     route("GET", "/sources", READ, Op::Source(Source::List)),
     route("POST", "/sources", MANAGE, Op::Source(Source::Create)),

@@ -235,6 +235,7 @@ pub struct Reply {
     content_type: &'static str,
     headers: Vec<(&'static str, String)>,
     body: String,
+    is_base64: bool,
 }
 
 impl Reply {
@@ -245,6 +246,7 @@ impl Reply {
             content_type: "application/json",
             headers: Vec::new(),
             body: serde_json::to_string(body).unwrap_or_default(),
+            is_base64: false,
         }
     }
 
@@ -255,6 +257,16 @@ impl Reply {
             content_type,
             headers: Vec::new(),
             body,
+            is_base64: false,
+        }
+    }
+
+    /// Bytes that need not be text, with their content type.
+    pub fn bytes(content_type: &'static str, body: &[u8]) -> Self {
+        let body = base64::engine::general_purpose::STANDARD.encode(body);
+        Self {
+            is_base64: true,
+            ..Self::document(content_type, body)
         }
     }
 
@@ -265,7 +277,15 @@ impl Reply {
             content_type: "application/json",
             headers: Vec::new(),
             body: String::new(),
+            is_base64: false,
         }
+    }
+
+    /// With another status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
     }
 
     /// With one more header.
@@ -486,6 +506,7 @@ pub fn to_gateway(outcome: Result<Reply, Problem>) -> ApiGatewayV2httpResponse {
         content_type: "application/problem+json",
         headers: problem.headers.clone(),
         body: serde_json::to_string(&problem).unwrap_or_default(),
+        is_base64: false,
     });
     let mut headers = HeaderMap::new();
     let all = std::iter::once(("content-type", reply.content_type.to_owned())).chain(reply.headers);
@@ -497,6 +518,7 @@ pub fn to_gateway(outcome: Result<Reply, Problem>) -> ApiGatewayV2httpResponse {
     let mut response = ApiGatewayV2httpResponse::default();
     response.status_code = reply.status.into();
     response.headers = headers;
+    response.is_base64_encoded = reply.is_base64;
     response.body = (!reply.body.is_empty()).then_some(Body::Text(reply.body));
     response
 }

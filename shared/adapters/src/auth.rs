@@ -94,6 +94,11 @@ impl Caller {
         }
     }
 
+    /// What it may do.
+    pub fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
     /// Whether it speaks for whichever tenant it names.
     pub fn speaks_for_all(&self) -> bool {
         self.reach == Reach::All

@@ -24,6 +24,7 @@ mod sources;
 mod statistics;
 mod tokens;
 pub mod view;
+mod whoami;
 
 use std::sync::atomic::AtomicBool;
 
@@ -56,6 +57,7 @@ pub use matching::{MatchInput, PreviewInput};
 pub use sources::{SourceQuery, SourceView};
 pub use statistics::{CriteriaQuery, GroupBy, HealthQuery, Interval, StatsQuery};
 pub use tokens::{TokenDraft, TokenView};
+pub use whoami::{CallerView, DeploymentView};
 
 /// The services, over the tables, the queues, and clock and dice `W`.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 use hookpost_management::page::Page;
 use hookpost_management::{
-    AuditEntryView, AuditQuery, KeyDraft, KeyQuery, KeyView, TokenDraft, TokenView,
+    AuditEntryView, AuditQuery, CallerView, DeploymentView, KeyDraft, KeyQuery, KeyView,
+    TokenDraft, TokenView,
 };
 use schemars::generate::SchemaGenerator;
 
@@ -42,4 +43,13 @@ pub(super) fn list_audit(shapes: &mut SchemaGenerator) -> Described {
     call("listAudit", "audit", "Who did what, newest first")
         .query::<AuditQuery>(shapes)
         .json::<Page<AuditEntryView>>(200, shapes)
+}
+
+pub(super) fn whoami(shapes: &mut SchemaGenerator) -> Described {
+    call("whoami", "keys", "Whose key this is, and what it may do").json::<CallerView>(200, shapes)
+}
+
+pub(super) fn deployment(shapes: &mut SchemaGenerator) -> Described {
+    let summary = "What the deployment has set for all of its tenants";
+    call("deployment", "system", summary).json::<DeploymentView>(200, shapes)
 }

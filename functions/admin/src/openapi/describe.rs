@@ -405,6 +405,8 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
         Op::Key(Key::Token) => access::create_token(shapes),
         Op::Source(what) => sources::source(what, shapes),
         Op::ListAudit => access::list_audit(shapes),
+        Op::WhoAmI => access::whoami(shapes),
+        Op::Deployment => access::deployment(shapes),
         Op::ListJobs => call("listJobs", "jobs", "Jobs, newest first")
             .query::<JobQuery>(shapes)
             .answers(200, "Done", Some(("application/json", elsewhere::jobs()))),
