@@ -19,6 +19,13 @@ export const variables: CSSVariablesResolver = () => ({
   light: {
     "--mantine-color-dimmed": "var(--mantine-color-gray-7)",
     "--mantine-color-placeholder": "var(--mantine-color-gray-7)",
+    // On the light ground of badges.
+    "--mantine-color-yellow-light-color": "#6b3c00",
+    "--mantine-color-orange-light-color": "#7f3a00",
+    "--mantine-color-teal-light-color": "#05573f",
+    "--mantine-color-red-light-color": "#a51d1d",
+    "--mantine-color-blue-light-color": "#0f4c8a",
+    "--mantine-color-gray-light-color": "#343a40",
     "--hookpost-ground": "var(--mantine-color-gray-0)",
   },
   dark: {

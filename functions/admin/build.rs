@@ -1,6 +1,5 @@
 //! Packs `dashboard/dist` into the function: each file compressed, in a table that
 //! `src/dashboard/assets.rs` includes. Nothing else is needed to build it, Node least of all.
-#![expect(clippy::print_stdout, reason = "how a build script talks to cargo")]
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -27,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut crc = Crc::new();
         crc.update(&bytes);
         let name = path.strip_prefix(&dist)?.to_string_lossy();
+        let packed = packed.to_string_lossy();
         let tag = format!("\"{:08x}-{}\"", crc.sum(), bytes.len());
         writeln!(
             table,

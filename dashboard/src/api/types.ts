@@ -24,6 +24,8 @@ export type Answer<Operation extends keyof operations, Status extends number = 2
 
 export type Scope = "publish" | "read" | "manage" | "admin";
 
+export type DeadLetters = Page<Schemas["DeadLetter"]>;
+
 /** Who is signed in: `GET /api/v1/whoami`. */
 export interface Caller {
   actor: string;

@@ -24,13 +24,6 @@ export function minutesOf(range: Range): number {
   return "minutes" in range ? range.minutes : dayjs(range.to).diff(range.from, "minute");
 }
 
-/** The steps that make a readable chart of a range. */
-export function intervalOf(range: Range): "minute" | "hour" | "day" {
-  const minutes = minutesOf(range);
-  if (minutes <= 180) return "minute";
-  return minutes <= 8 * 24 * 60 ? "hour" : "day";
-}
-
 /** The range in the address (`?range=1h` or `?from=&to=`), so that a link shows the same. */
 export function useRange(standard = "1h"): [Range, (range: Range) => void] {
   const [search, setSearch] = useSearchParams();

@@ -1,1 +1,0 @@
-import{l as e,t}from"./index-BEwJX97C.js";import{t as n}from"./page-header-DY7nwc-d.js";var r=e();function i(){return(0,r.jsxs)(r.Fragment,{children:[(0,r.jsx)(n,{title:`Events`}),(0,r.jsx)(t,{title:`Not here yet`})]})}export{i as default};
