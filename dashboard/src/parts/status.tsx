@@ -41,7 +41,14 @@ interface Props {
 
 export function Status({ state, label, size = "sm" }: Props) {
   return (
-    <Badge color={COLORS[state] ?? "gray"} variant="light" size={size} radius="sm" tt="none">
+    <Badge
+      color={COLORS[state] ?? "gray"}
+      variant="light"
+      size={size}
+      radius="sm"
+      tt="none"
+      miw="max-content"
+    >
       {label ?? state.replaceAll("_", " ")}
     </Badge>
   );

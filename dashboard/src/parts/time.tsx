@@ -57,7 +57,7 @@ export function Time({ at, relative: shown = false, none = "never" }: Props) {
   const told = shown ? `${localTime(date)} · ${utcTime(date)}` : utcTime(date);
   return (
     <Tooltip label={told} events={{ hover: true, focus: true, touch: true }}>
-      <time dateTime={date.toISOString()} style={{ whiteSpace: "nowrap" }}>
+      <time dateTime={date.toISOString()} style={shown ? { whiteSpace: "nowrap" } : undefined}>
         {shown ? ago(date, now) : localTime(date)}
       </time>
     </Tooltip>

@@ -23,10 +23,9 @@ async fn main() -> Result<(), Error> {
         let replay = Arc::clone(&replay);
         async move {
             let (deadline, id) = (event.context.deadline(), &event.context.request_id);
-            replay
-                .handle(event.payload, deadline, id)
-                .await
-                .map_err(Error::from)
+            // On the heap: the compiler counts how deep futures lie in one another.
+            let outcome = Box::pin(replay.handle(event.payload, deadline, id));
+            outcome.await.map_err(Error::from)
         }
     }))
     .await

@@ -1,11 +1,19 @@
-import { EmptyState } from "../../parts/empty-state";
-import { PageHeader } from "../../parts/page-header";
+import { Route, Switch } from "wouter";
+import { DetailPage } from "./detail";
+import { EditPage, NewPage } from "./form";
+import { ListPage } from "./list";
 
 export default function EndpointsPage() {
   return (
-    <>
-      <PageHeader title="Endpoints" />
-      <EmptyState title="Not here yet" />
-    </>
+    <Switch>
+      <Route path="/endpoints">
+        <ListPage />
+      </Route>
+      <Route path="/endpoints/new">
+        <NewPage />
+      </Route>
+      <Route path="/endpoints/:id">{({ id }) => <DetailPage id={id} key={id} />}</Route>
+      <Route path="/endpoints/:id/edit">{({ id }) => <EditPage id={id} key={id} />}</Route>
+    </Switch>
   );
 }

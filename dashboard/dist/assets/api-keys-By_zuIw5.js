@@ -1,1 +1,0 @@
-import{W as e,t}from"./index-CwLz7_fg.js";import{t as n}from"./page-header-Bu5aeC6m.js";var r=e();function i(){return(0,r.jsxs)(r.Fragment,{children:[(0,r.jsx)(n,{title:`API keys`}),(0,r.jsx)(t,{title:`Not here yet`})]})}export{i as default};
