@@ -11,4 +11,5 @@
 mod every_fault;
 mod found_again;
 mod many_faults;
+mod order;
 mod weather;
