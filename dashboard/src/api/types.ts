@@ -41,6 +41,17 @@ export interface Deployment {
   live_url: string | null;
 }
 
+/** What waits after a failed attempt, or behind a breaker or a pause: `GET /api/v1/stats/backlog`. */
+export interface Backlog {
+  waiting: {
+    status: "pending" | "retrying" | "parked" | "held";
+    count: number;
+    more: boolean;
+    oldest?: string | null;
+    oldest_at?: string | null;
+  }[];
+}
+
 /** A page of a list. */
 export interface Page<T> {
   data: T[];

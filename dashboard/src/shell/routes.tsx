@@ -48,9 +48,9 @@ export function Routes() {
         }
       >
         <Switch>
-          {PLACES.map(({ path, page: Page, scope }) => (
+          {PLACES.map(({ path, label, page: Page, scope }) => (
             <Route key={path} path={path === "/" ? "/" : `${path}/*?`}>
-              <RequireScope scope={scope}>
+              <RequireScope scope={scope} page={label}>
                 <Page />
               </RequireScope>
             </Route>

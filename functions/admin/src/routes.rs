@@ -157,6 +157,7 @@ pub(crate) enum Elsewhere {
 pub(crate) enum Statistics {
     Stats,
     Criteria,
+    Backlog,
     Metrics,
     Prometheus,
     HealthOfAll,
@@ -242,6 +243,7 @@ pub(crate) const ROUTES: &[Route] = &[
 
     route("GET", "/stats", READ, Op::Statistics(Statistics::Stats)),
     route("GET", "/stats/criteria", READ, Op::Statistics(Statistics::Criteria)),
+    route("GET", "/stats/backlog", READ, Op::Statistics(Statistics::Backlog)),
     route("GET", "/metrics", READ, Op::Statistics(Statistics::Metrics)),
     route("GET", "/metrics/prometheus", READ, Op::Statistics(Statistics::Prometheus)),
     route("POST", "/jobs", MANAGE, Op::Elsewhere(Elsewhere::PostJob)),

@@ -22,6 +22,7 @@ impl<W: World> Admin<W> {
             Statistics::Criteria => {
                 Reply::json(200, &services.criteria(caller, call.query_as()?).await?)
             }
+            Statistics::Backlog => Reply::json(200, &services.backlog(caller).await?),
             Statistics::Metrics => Reply::json(200, &services.metrics(caller).await?),
             Statistics::Prometheus => {
                 Reply::document(PROMETHEUS, services.prometheus(caller).await?)

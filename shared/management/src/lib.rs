@@ -5,6 +5,7 @@
 //! what is not there; whatever is answered as changed is stored.
 
 mod audit;
+mod backlog;
 mod dead_letters;
 mod declared;
 mod deliveries;
@@ -43,6 +44,7 @@ use hookpost_domain::ports::World;
 use page::Places;
 
 pub use audit::{AuditEntryView, AuditQuery};
+pub use backlog::{BacklogView, WaitingView};
 pub use dead_letters::{DeadLetterQuery, ResolveOrder};
 pub use declared::{Reconciled, Todo, Undeclared, Work};
 pub use deliveries::{DeliveryQuery, RetryOrder, StatusQuery};

@@ -15,7 +15,7 @@ import { IconAlertTriangle, IconCircleCheck } from "@tabler/icons-react";
 import { useState } from "react";
 import { Link } from "wouter";
 import { useGet } from "../../api/hooks";
-import type { Endpoint, Page, Stats, SubscriberHealth } from "../../api/types";
+import type { Backlog, Endpoint, Page, Stats, SubscriberHealth } from "../../api/types";
 import { ErrorState } from "../../parts/error-state";
 import { findings } from "./findings";
 
@@ -23,7 +23,8 @@ import { findings } from "./findings";
 const FEW = 5;
 
 /** What needs somebody, before anything else: whoever is on call sees it at once. */
-export function Attention({ stats }: { stats: Stats | undefined }) {
+export function Attention(props: { stats: Stats | undefined; backlog: Backlog | undefined }) {
+  const { stats, backlog } = props;
   const [all, setAll] = useState(false);
   const health = useGet<Page<SubscriberHealth>>(
     "/endpoints/health",
@@ -38,7 +39,7 @@ export function Attention({ stats }: { stats: Stats | undefined }) {
   const error = health.error ?? disabled.error;
   if (error) return <ErrorState error={error} retry={() => health.refetch()} />;
   if (!health.data || !disabled.data) return <Skeleton height={64} />;
-  const found = findings(health.data.data, disabled.data.data, stats, Date.now());
+  const found = findings(health.data.data, disabled.data.data, stats, backlog, Date.now());
   if (found.length === 0) {
     return (
       <Alert color="teal" variant="light" icon={<IconCircleCheck />} title="Nothing needs you">

@@ -1,4 +1,4 @@
-import type { Endpoint, Stats, SubscriberHealth } from "../../api/types";
+import type { Backlog, Endpoint, Stats, SubscriberHealth } from "../../api/types";
 import { count, percent } from "../../parts/format";
 import { ago, localTime } from "../../parts/time";
 
@@ -15,6 +15,8 @@ export interface Finding {
 const FAILING_MS = 5 * 60_000;
 /** Deliveries that wait for longer than workers take to come up. */
 const BACKLOG = 1000;
+/** What waits for longer than this between attempts is late for somebody. */
+const LATE_MS = 6 * 3600_000;
 /** Below this, more is lost than retries mend. */
 const GOOD_RATE = 0.99;
 
@@ -92,17 +94,37 @@ function ofStats({ totals, queues }: Stats): Finding[] {
   return found;
 }
 
+function ofBacklog({ waiting }: Backlog, now: number): Finding[] {
+  // What is held has its endpoint among the findings, or was paused on purpose.
+  const old = waiting.find(
+    ({ status, oldest_at }) =>
+      status !== "held" && oldest_at && now - Date.parse(oldest_at) > LATE_MS,
+  );
+  if (!old?.oldest || !old.oldest_at) return [];
+  return [
+    {
+      id: "late",
+      grave: false,
+      what: `A delivery has waited since ${localTime(old.oldest_at)} (${ago(new Date(old.oldest_at), now)}).`,
+      todo: "Its retries may just be far apart. Look at what its endpoint answers; once that is mended, retry it by hand.",
+      link: { href: `/deliveries/${old.oldest}`, label: "Look at the delivery" },
+    },
+  ];
+}
+
 /** What is wrong, the worst first. */
 export function findings(
   healths: SubscriberHealth[],
   disabled: Endpoint[],
   stats: Stats | undefined,
+  backlog: Backlog | undefined,
   now: number,
 ): Finding[] {
   const all = [
     ...healths.map((health) => ofEndpoint(health, now)),
     ...disabled.map(ofDisabled),
     ...(stats ? ofStats(stats) : []),
+    ...(backlog ? ofBacklog(backlog, now) : []),
   ].filter((finding) => finding !== null);
   return all.sort((one, other) => Number(other.grave) - Number(one.grave));
 }

@@ -1,7 +1,7 @@
 import "@mantine/charts/styles.css";
 import { Skeleton, Stack, Text } from "@mantine/core";
 import { useGet } from "../../api/hooks";
-import type { Metrics, Stats } from "../../api/types";
+import type { Backlog, Metrics, Stats } from "../../api/types";
 import { ErrorState } from "../../parts/error-state";
 import { PageHeader } from "../../parts/page-header";
 import { bounds, useRange } from "../../parts/range";
@@ -24,6 +24,7 @@ export default function OverviewPage() {
     { from, to, group_by: "endpoint" },
     { every: own ? false : EVERY, keep: true },
   );
+  const backlog = useGet<Backlog>("/stats/backlog", {}, { every: EVERY });
   const metrics = useGet<Metrics>("/metrics", {}, { every: EVERY });
   return (
     <>
@@ -33,7 +34,7 @@ export default function OverviewPage() {
         actions={<RangePicker value={range} onChange={setRange} />}
       />
       <Stack gap="md">
-        <Attention stats={stats.data} />
+        <Attention stats={stats.data} backlog={backlog.data} />
         {stats.error && <ErrorState error={stats.error} retry={() => stats.refetch()} />}
         {stats.data ? (
           <>
@@ -44,7 +45,7 @@ export default function OverviewPage() {
           !stats.error && <Skeleton height={420} />
         )}
         {metrics.error && <ErrorState error={metrics.error} retry={() => metrics.refetch()} />}
-        {metrics.data && <Queues metrics={metrics.data} />}
+        {metrics.data && <Queues metrics={metrics.data} backlog={backlog.data} />}
         {stats.data && <Endpoints stats={stats.data} />}
         <Text size="xs" c="dimmed">
           Counts are written now and then: they may be a minute behind. The attempts of a delivery

@@ -1,8 +1,9 @@
 import { Anchor, Card, Group, SimpleGrid, Text, Title } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import type { Metrics } from "../../api/types";
+import type { Backlog, Metrics } from "../../api/types";
 import { count } from "../../parts/format";
+import { Time } from "../../parts/time";
 
 function Level({ label, value, about }: { label: ReactNode; value: ReactNode; about: ReactNode }) {
   return (
@@ -21,8 +22,17 @@ function Level({ label, value, about }: { label: ReactNode; value: ReactNode; ab
 }
 
 /** What waits now. */
-export function Queues({ metrics }: { metrics: Metrics }) {
+export function Queues({ metrics, backlog }: { metrics: Metrics; backlog: Backlog | undefined }) {
   const { queues } = metrics;
+  const waiting = backlog?.waiting ?? [];
+  const of = (...statuses: string[]) => {
+    const some = waiting.filter((one) => statuses.includes(one.status));
+    const more = some.some((one) => one.more);
+    return `${count(some.reduce((sum, one) => sum + one.count, 0))}${more ? "+" : ""}`;
+  };
+  const oldest = waiting
+    .filter((one) => one.oldest_at)
+    .sort((one, other) => (one.oldest_at ?? "").localeCompare(other.oldest_at ?? ""))[0];
   return (
     <Card withBorder component="section" aria-label="Now">
       <Group justify="space-between" mb="sm">
@@ -30,7 +40,7 @@ export function Queues({ metrics }: { metrics: Metrics }) {
           Now
         </Title>
       </Group>
-      <SimpleGrid cols={{ base: 2, sm: 3, lg: 5 }} spacing="md">
+      <SimpleGrid cols={{ base: 2, sm: 4 }} spacing="md">
         {queues && (
           <>
             <Level
@@ -50,6 +60,41 @@ export function Queues({ metrics }: { metrics: Metrics }) {
                 <Anchor component={Link} href="/dead-letters" inherit>
                   messages of all tenants
                 </Anchor>
+              }
+            />
+          </>
+        )}
+        {backlog && (
+          <>
+            <Level
+              label="Retrying"
+              value={of("pending", "retrying", "parked")}
+              about={
+                <Anchor component={Link} href="/deliveries?status=retrying" inherit>
+                  wait for their next attempt
+                </Anchor>
+              }
+            />
+            <Level
+              label="Held back"
+              value={of("held")}
+              about={
+                <Anchor component={Link} href="/deliveries?status=held" inherit>
+                  by a breaker or a pause
+                </Anchor>
+              }
+            />
+            <Level
+              label="Oldest waiting"
+              value={<Time at={oldest?.oldest_at} relative none="–" />}
+              about={
+                oldest?.oldest ? (
+                  <Anchor component={Link} href={`/deliveries/${oldest.oldest}`} inherit>
+                    {oldest.status}: look at it
+                  </Anchor>
+                ) : (
+                  "nothing has failed and waits"
+                )
               }
             />
           </>

@@ -137,13 +137,13 @@ export default function SettingsPage() {
               </Title>
               <List size="sm" spacing={4}>
                 <List.Item>
-                  <Anchor href="/docs" inherit>
+                  <Anchor href="/docs" inherit underline="always">
                     Every call of the API
                   </Anchor>
                   , with its fields and answers
                 </List.Item>
                 <List.Item>
-                  <Anchor href="/openapi.json" inherit>
+                  <Anchor href="/openapi.json" inherit underline="always">
                     OpenAPI 3.1
                   </Anchor>
                   , for your tools

@@ -8,9 +8,9 @@ use hookpost_management::view::{
     StatsView, SubscriberHealthView, TestView,
 };
 use hookpost_management::{
-    CriteriaQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, EventQuery, HealthQuery,
-    JobQuery, MatchInput, OpenBreaker, PreviewInput, ResolveOrder, RetryOrder, StatsQuery,
-    StatusQuery, TestDraft,
+    BacklogView, CriteriaQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, EventQuery,
+    HealthQuery, JobQuery, MatchInput, OpenBreaker, PreviewInput, ResolveOrder, RetryOrder,
+    StatsQuery, StatusQuery, TestDraft,
 };
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
@@ -145,6 +145,12 @@ fn statistics(what: Statistics, shapes: &mut SchemaGenerator) -> Described {
         )
         .query::<CriteriaQuery>(shapes)
         .json::<CriteriaView>(200, shapes),
+        Statistics::Backlog => call(
+            "backlog",
+            "statistics",
+            "What waits after a failure, or behind a breaker or a pause, and since when",
+        )
+        .json::<BacklogView>(200, shapes),
         Statistics::Metrics => call(
             "metrics",
             "statistics",

@@ -1,6 +1,7 @@
 //! Who may do what, where keys are required: held on a system of these tests' own.
 
 mod audit;
+mod dashboard;
 mod keys;
 mod limits;
 mod routes;

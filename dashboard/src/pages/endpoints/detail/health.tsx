@@ -29,7 +29,9 @@ export function HealthCard({ health }: { health: Health }) {
   rows.push(
     [
       "Last hour",
-      `${percent(hour.success_rate)} accepted, ${count(hour.delivered)} delivered, ${count(hour.failed_attempts)} failed`,
+      hour.success_rate == null
+        ? "no requests"
+        : `${percent(hour.success_rate)} accepted, ${count(hour.delivered)} delivered, ${count(hour.failed_attempts)} failed`,
     ],
     ["Last success", <Time key="s" at={health.last_success_at} relative />],
     ["Last failure", <Time key="l" at={health.last_failure_at} relative />],

@@ -13,6 +13,7 @@ import {
   Text,
   Textarea,
   TextInput,
+  useMatches,
 } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { IconAlertCircle } from "@tabler/icons-react";
@@ -39,6 +40,7 @@ interface Props {
 const CLASSES = ["2xx", "3xx", "4xx", "5xx"];
 
 export function EndpointForm({ initial, isNew, save, cancel, preview }: Props) {
+  const orientation = useMatches({ base: "vertical", xs: "horizontal" } as const);
   const form = useForm<Values>({ initialValues: initial });
   const [trouble, setTrouble] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -64,12 +66,13 @@ export function EndpointForm({ initial, isNew, save, cancel, preview }: Props) {
           ? placed.map(({ field, rule }) => `${field} ${rule}`).join("; ")
           : `${told.title}. ${told.detail}`,
       );
-      requestAnimationFrame(() => {
+      // Once the fields show it.
+      setTimeout(() => {
         const wrong = document.querySelector<HTMLElement>(
           "[data-endpoint-form] [aria-invalid=true]",
         );
         (wrong ?? document.getElementById("form-trouble"))?.focus();
-      });
+      }, 50);
     } finally {
       setBusy(false);
     }
@@ -170,6 +173,7 @@ export function EndpointForm({ initial, isNew, save, cancel, preview }: Props) {
             <>
               <SegmentedControl
                 aria-label="Signature"
+                orientation={orientation}
                 data={[
                   { value: "hmac", label: "HMAC-SHA256 (v1)" },
                   { value: "ed25519", label: "ed25519 (v1a)" },

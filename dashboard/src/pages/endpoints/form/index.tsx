@@ -24,7 +24,7 @@ export function NewPage() {
     showSecret("The endpoint is made", made.secret);
   };
   return (
-    <RequireScope scope="manage">
+    <RequireScope scope="manage" page="New endpoint">
       <PageHeader title="New endpoint" parent={{ href: "/endpoints", label: "Endpoints" }} />
       <EndpointForm initial={fresh} isNew save={save} cancel={() => go("/endpoints")} />
     </RequireScope>
@@ -51,7 +51,7 @@ export function EditPage({ id }: { id: string }) {
     notifications.show({ message: "Saved. It holds everywhere within seconds.", color: "teal" });
   };
   return (
-    <RequireScope scope="manage">
+    <RequireScope scope="manage" page="Edit endpoint">
       <PageHeader
         title={`Edit ${endpoint.data.name || endpoint.data.url}`}
         parent={{ href: `/endpoints/${id}`, label: endpoint.data.name || "The endpoint" }}

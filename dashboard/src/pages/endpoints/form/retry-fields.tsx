@@ -1,4 +1,4 @@
-import { Input, NumberInput, SegmentedControl, Select, TagsInput } from "@mantine/core";
+import { Input, NumberInput, SegmentedControl, Select, TagsInput, useMatches } from "@mantine/core";
 import type { Retry } from "../../../api/types";
 import { PRESETS, secondsOf } from "../../../parts/schedule";
 import { ScheduleShown } from "../../../parts/schedule-shown";
@@ -29,6 +29,7 @@ function meant(values: RetryValues): Retry | null {
 }
 
 export function RetryFields({ form, standard }: { form: Form; standard: Retry | undefined }) {
+  const orientation = useMatches({ base: "vertical", xs: "horizontal" } as const);
   const values = form.values.retry;
   const shown = meant(values) ?? standard;
   const number = (field: keyof RetryValues, label: string, description: string, step = 1) => (
@@ -46,6 +47,7 @@ export function RetryFields({ form, standard }: { form: Form; standard: Retry | 
       <Input.Wrapper label="Retries" labelElement="div" error={form.errors.retry}>
         <SegmentedControl
           mt={4}
+          orientation={orientation}
           display="flex"
           w="fit-content"
           maw="100%"
