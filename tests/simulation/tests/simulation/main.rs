@@ -9,6 +9,10 @@
 )]
 
 mod every_fault;
+mod fan_out;
 mod found_again;
+mod lanes;
+mod letting_go;
+mod limits;
 mod many_faults;
 mod weather;
