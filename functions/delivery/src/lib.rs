@@ -14,6 +14,7 @@ mod book;
 mod fan_out;
 mod policies;
 mod received;
+mod running;
 mod worker;
 
 use std::sync::Arc;
@@ -21,8 +22,8 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use hookpost_domain::ports::{
-    Counting, Deliveries, DeliveryQueue, Endpoints, Events, ExhaustedQueue, Holding, Meters,
-    Rulebook, Transport, World,
+    Concurrency, Counting, Deliveries, DeliveryQueue, Endpoints, Events, ExhaustedQueue, Holding,
+    Meters, Rulebook, Transport, World,
 };
 
 pub use worker::{Settings, Worker};
@@ -40,11 +41,19 @@ enum Verdict {
 
 /// All tables that delivering needs.
 pub trait Tables:
-    Endpoints + Rulebook + Events + Deliveries + Meters + Holding + Counting + 'static
+    Endpoints + Rulebook + Events + Deliveries + Meters + Concurrency + Holding + Counting + 'static
 {
 }
-impl<T: Endpoints + Rulebook + Events + Deliveries + Meters + Holding + Counting + 'static> Tables
-    for T
+impl<T> Tables for T where
+    T: Endpoints
+        + Rulebook
+        + Events
+        + Deliveries
+        + Meters
+        + Concurrency
+        + Holding
+        + Counting
+        + 'static
 {
 }
 

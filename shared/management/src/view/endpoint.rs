@@ -64,6 +64,8 @@ pub struct EndpointView {
     pub timeout_seconds: u64,
     /// Most requests a second.
     pub rate_limit_per_second: Option<u32>,
+    /// Most requests under way at once.
+    pub max_in_flight: Option<u32>,
     /// When its breaker opens, and for how long.
     pub breaker: BreakerPolicyView,
     /// Its own headers. Values are shown once, then `***`.
@@ -162,6 +164,10 @@ pub struct HealthView {
     pub endpoint_id: EndpointId,
     /// Its breaker.
     pub breaker: BreakerView,
+    /// The lane that its deliveries travel in: `fast`, or `slow` while its answers take long.
+    pub lane: &'static str,
+    /// Since when they travel in the slow one.
+    pub slow_since: Option<Timestamp>,
     /// Failures in a row.
     pub consecutive_failures: u32,
     /// Since when.
@@ -274,6 +280,7 @@ impl EndpointView {
             response_rules: endpoint.response_rules.clone(),
             timeout_seconds: endpoint.timeout().as_secs(),
             rate_limit_per_second: endpoint.rate_limit_per_second,
+            max_in_flight: endpoint.max_in_flight,
             breaker: BreakerPolicyView {
                 failures: endpoint.breaker.failures,
                 pause_seconds: endpoint.breaker.pause_seconds,
@@ -372,6 +379,8 @@ impl HealthView {
         Self {
             endpoint_id,
             breaker,
+            lane: health.lane().name(),
+            slow_since: health.slow_since,
             consecutive_failures: health.failures,
             failing_since: health.failing_since,
             success_rate: stats.last_hour.success_rate,

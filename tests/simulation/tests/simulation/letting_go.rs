@@ -59,8 +59,7 @@ fn what_a_breaker_held_goes_out_at_a_pace_and_oldest_first() {
             let accepted = request.event.time();
             assert!(
                 newest.since(accepted) <= Duration::from_secs(5),
-                "{} after {newest}",
-                accepted
+                "{accepted} after {newest}"
             );
             newest = newest.max(accepted);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hookpost_simulation::{Plan, System, each_fault, faults_at, play};
+use hookpost_simulation::{Behaviour, Plan, System, each_fault, faults_at, play};
 use serde_json::{Value, json};
 
 /// A batch of events.
@@ -77,4 +77,56 @@ fn a_rate_limit_holds_for_what_is_parked_for_it() {
         assert_paced(system, 1, KEPT_MS + SLOW_MS);
     };
     faults_at("parked for a rate", &scenario, |nth| nth % 41 == 0);
+}
+
+#[test]
+fn no_more_requests_run_at_once_than_an_endpoint_allows_whatever_fails() {
+    let scenario = async |system: &System| {
+        let endpoint = system.endpoint("ep_1", &json!({ "max_in_flight": 2 }));
+        system.behave(&endpoint, Behaviour::After(Duration::from_millis(300)));
+        for _ in 0..3 {
+            system.publish_batch(&events(4), None).await;
+        }
+        system.settle().await;
+    };
+    faults_at("at once", &scenario, |nth| nth < 60 || nth % 5 == 0);
+}
+
+#[test]
+fn what_waits_for_a_place_goes_as_soon_as_there_is_one() {
+    let run = play(Plan::default(), &async |system| {
+        let endpoint = system.endpoint("ep_1", &json!({ "max_in_flight": 5 }));
+        system.behave(&endpoint, Behaviour::After(Duration::from_millis(500)));
+        let began = system.now();
+        system.publish_batch(&events(100), None).await;
+        system.settle().await;
+        let last = system.requests().iter().map(|one| one.at).max().unwrap();
+        // Ten seconds' worth.
+        assert!(
+            last.since(began) <= Duration::from_secs(40),
+            "{:?}",
+            last.since(began)
+        );
+    });
+    assert!(run.broken.is_empty(), "{:?}", run.broken);
+}
+
+#[test]
+fn who_has_no_such_limit_pays_nothing_for_it() {
+    let calls = |fields: Value| {
+        let run = play(Plan::default(), &async |system| {
+            system.endpoint("ep_1", &fields);
+            system.publish(None).await;
+            system.settle().await;
+        });
+        let about_keys = |name: &&str| name.ends_with(" keys");
+        run.made
+            .iter()
+            .map(|call| call.name)
+            .filter(about_keys)
+            .count()
+    };
+    assert_eq!(calls(json!({})), 0);
+    // It is read once a process; places are taken, and given back.
+    assert_eq!(calls(json!({ "max_in_flight": 5 })), 3);
 }
