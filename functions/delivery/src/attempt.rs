@@ -42,6 +42,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             page,
             probe,
             body,
+            place: _,
         } = ready;
         // Nothing leaves unsigned, whatever went wrong before.
         if !endpoint.has_secrets() {

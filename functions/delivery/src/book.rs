@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hookpost_domain::breaker::{CACHE_LIFETIME, Health};
 use hookpost_domain::endpoint::Endpoint;
@@ -103,6 +104,12 @@ impl Page {
         let known = entry.as_ref().map(|known| known.health.lane());
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         note(&mut pace, known.unwrap_or_default())
+    }
+
+    /// How long requests to the endpoint usually take.
+    pub(crate) fn usual(&self) -> Duration {
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.usual()
     }
 
     /// Forgets what is known, so that the next read is fresh.

@@ -15,6 +15,7 @@ mod fan_out;
 mod parts;
 mod policies;
 mod received;
+mod running;
 mod worker;
 
 use std::sync::Arc;
@@ -22,8 +23,8 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use hookpost_domain::ports::{
-    Counting, Deliveries, DeliveryQueue, Endpoints, Events, ExhaustedQueue, Holding, Meters,
-    Rulebook, Transport, WakeQueue, World,
+    Concurrency, Counting, Deliveries, DeliveryQueue, Endpoints, Events, ExhaustedQueue, Holding,
+    Meters, Rulebook, Transport, WakeQueue, World,
 };
 
 pub use received::Received;
@@ -40,11 +41,19 @@ pub enum Verdict {
 
 /// All tables that delivering needs.
 pub trait Tables:
-    Endpoints + Rulebook + Events + Deliveries + Meters + Holding + Counting + 'static
+    Endpoints + Rulebook + Events + Deliveries + Meters + Concurrency + Holding + Counting + 'static
 {
 }
-impl<T: Endpoints + Rulebook + Events + Deliveries + Meters + Holding + Counting + 'static> Tables
-    for T
+impl<T> Tables for T where
+    T: Endpoints
+        + Rulebook
+        + Events
+        + Deliveries
+        + Meters
+        + Concurrency
+        + Holding
+        + Counting
+        + 'static
 {
 }
 

@@ -20,11 +20,13 @@ use hookpost_domain::outcome::{self, Arrival, Patience, Settled, Step};
 use hookpost_domain::ports::{Error, Transport, World, Write};
 use hookpost_domain::request::{self, Content};
 use hookpost_domain::retry::RetryPolicy;
+use hookpost_domain::running;
 use serde_json::value::RawValue;
 
 use crate::book::{Book, Page};
 use crate::policies::Policies;
 use crate::received::Received;
+use crate::running::{Place, Places};
 use crate::{Queues, Tables, Verdict};
 
 /// A wait this short is spent in the function: going back to the queue would take longer.
@@ -32,6 +34,9 @@ const WAIT_INSIDE: Duration = Duration::from_millis(200);
 /// A longer wait of the first in a line is spent in the table: while its message waits in the queue,
 /// no other can come for the line, and a call to retry now would not be heard.
 const LINES_PARK_AFTER: Duration = Duration::from_secs(60);
+/// How often a place is looked for in the function, and how long it waits for that at least.
+const LOOKS_INSIDE: u32 = 5;
+const SHORTEST_LOOK: Duration = Duration::from_millis(20);
 /// How often a decision is made anew when the record was changed meanwhile.
 pub(crate) const TRIES: u32 = 10;
 
@@ -104,6 +109,7 @@ pub struct Worker<S, Q, T, W> {
     pub(crate) book: Book,
     pub(crate) policies: Policies,
     limits: Limits,
+    places: Places,
     tally: Tally,
     pub(crate) metrics: Metrics,
 }
@@ -131,6 +137,8 @@ pub(crate) struct Ready<'a> {
     pub(crate) probe: Option<u64>,
     /// What is sent.
     pub(crate) body: Content,
+    /// Its place, if the endpoint limits how many requests are under way at once.
+    pub(crate) place: Option<Place>,
 }
 
 impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
@@ -152,6 +160,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             book: Book::default(),
             policies: Policies::default(),
             limits: Limits::default(),
+            places: Places::default(),
             tally: Tally::default(),
             metrics,
         }
@@ -270,8 +279,16 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 .prepare(carrier, delivery, received, alike, now)
                 .await?
             {
-                Prepared::Ready(ready, payload) => {
-                    return self.attempt(ready, &payload, received).await;
+                Prepared::Ready(mut ready, payload) => {
+                    let place = ready.place.take();
+                    let verdict = self.attempt(ready, &payload, received).await;
+                    if let Some(place) = place
+                        && let Err(error) =
+                            self.places.give_back(&self.store, &self.world, place).await
+                    {
+                        tracing::warn!(message.id = received.message_id, error = %chain(&error), "its place is free only when its lease ends");
+                    }
+                    return verdict;
                 }
                 Prepared::Diverted => {
                     // Its message may come twice from here on: the record is read first.
@@ -419,6 +436,12 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             }
             Passage::Held => return Ok(Prepared::Settled(outcome::hold(&delivery))),
         };
+        let place = match self.place(&page, &delivery, &endpoint, alike).await? {
+            Ok(place) => place,
+            // The next probe comes when this one's lease has ended.
+            Err(_) if probe.is_some() => return Ok(Prepared::Settled(outcome::hold(&delivery))),
+            Err(settled) => return Ok(Prepared::Settled(settled)),
+        };
         let ready = Ready {
             carrier,
             delivery,
@@ -426,6 +449,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             page,
             probe,
             body,
+            place,
         };
         Ok(Prepared::Ready(ready, payload))
     }
@@ -515,6 +539,45 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         }
         let longest = outcome::longest_rate_wait(per_second);
         Ok(Some(outcome::wait(delivery, due, Some(due), longest, now)))
+    }
+
+    /// A place under the endpoint's limit of what is under way at once, if it has such a limit. What
+    /// finds none waits in a line that moves about as fast as places become free: `Err` is to do that.
+    async fn place(
+        &self,
+        page: &Page,
+        delivery: &Delivery,
+        endpoint: &Endpoint,
+        alike: u32,
+    ) -> Result<Result<Option<Place>, Settled>, Error> {
+        let Some(most) = endpoint.max_in_flight else {
+            return Ok(Ok(None));
+        };
+        let name = format!("{}#{}", endpoint.tenant, endpoint.id);
+        let line = format!("line#{name}");
+        let per_second = running::per_second(most, page.usual());
+        let longest = outcome::longest_rate_wait(per_second);
+        let (store, world) = (&self.store, &self.world);
+        for _ in 0..LOOKS_INSIDE {
+            let timeout = endpoint.timeout();
+            let place = self
+                .places
+                .take(store, world, name.clone(), most, alike, timeout);
+            if let Some(place) = place.await? {
+                return Ok(Ok(Some(place)));
+            }
+            let now = world.now();
+            let slot = self.limits.slot(store, &line, per_second, alike, now);
+            let wait = slot.await?.map_or(SHORTEST_LOOK, |at| at.since(now));
+            if wait > WAIT_INSIDE {
+                let until = now.after(wait);
+                return Ok(Err(outcome::wait(delivery, until, None, longest, now)));
+            }
+            tokio::time::sleep(wait.max(SHORTEST_LOOK)).await;
+        }
+        let now = world.now();
+        let until = now.after(Duration::from_secs(1));
+        Ok(Err(outcome::wait(delivery, until, None, longest, now)))
     }
 
     pub(crate) async fn step(

@@ -32,6 +32,16 @@ pub enum Lane {
     Slow,
 }
 
+impl Lane {
+    /// Its name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Slow => "slow",
+        }
+    }
+}
+
 /// How quick an endpoint has lately been, as one process has seen it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pace {

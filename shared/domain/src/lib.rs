@@ -38,6 +38,7 @@ pub mod reach;
 pub mod request;
 pub mod retry;
 pub mod retry_after;
+pub mod running;
 pub mod schedule;
 pub mod schema;
 pub mod signature;

@@ -29,6 +29,7 @@ use crate::event::Event;
 use crate::lane::Lane;
 use crate::quota::Meter;
 use crate::request::SignedRequest;
+use crate::running::Running;
 use crate::target::TargetUrl;
 use crate::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
@@ -127,6 +128,20 @@ pub trait Meters: Send + Sync {
         meter: &Meter,
         over: u64,
     ) -> impl Future<Output = Result<Write<Meter>, Error>> + Send;
+}
+
+/// Limits of what is under way at once, by name.
+pub trait Concurrency: Send + Sync {
+    /// The places that are taken of a limit; one never written is the default one.
+    fn running(&self, name: &str) -> impl Future<Output = Result<Running, Error>> + Send;
+
+    /// Stores them over those of version `over` (0: none).
+    fn store_running(
+        &self,
+        name: &str,
+        running: &Running,
+        over: u64,
+    ) -> impl Future<Output = Result<Write<Running>, Error>> + Send;
 }
 
 /// Endpoints that hold deliveries back, for the sweeper to look after.

@@ -67,6 +67,8 @@ struct State {
     behaviours: BTreeMap<EndpointId, Behaviour>,
     got: Vec<Request>,
     counts: BTreeMap<EndpointId, usize>,
+    /// Requests that are under way, and the most that were at once.
+    under_way: BTreeMap<EndpointId, (usize, usize)>,
     /// Probes that are under way.
     probing: BTreeMap<EndpointId, usize>,
     violations: Vec<String>,
@@ -100,6 +102,12 @@ impl Receiver {
         lock(&self.state).got.clone()
     }
 
+    /// The most requests that an endpoint had at once.
+    pub fn most_at_once(&self, endpoint: &EndpointId) -> usize {
+        let state = lock(&self.state);
+        state.under_way.get(endpoint).map_or(0, |(_, most)| *most)
+    }
+
     /// What no receiver should see.
     pub fn violations(&self) -> Vec<String> {
         lock(&self.state).violations.clone()
@@ -129,6 +137,9 @@ impl Receiver {
             Breaker::Closed => false,
         };
         let mut state = lock(&self.state);
+        let (under_way, most) = state.under_way.entry(endpoint.clone()).or_default();
+        *under_way += 1;
+        *most = (*most).max(*under_way);
         if is_probe {
             let probing = state.probing.entry(endpoint.clone()).or_default();
             *probing += 1;
@@ -159,6 +170,9 @@ impl Receiver {
     }
 
     fn gone(&self, endpoint: &EndpointId, was_probe: bool) {
+        if let Some((under_way, _)) = lock(&self.state).under_way.get_mut(endpoint) {
+            *under_way -= 1;
+        }
         if was_probe && let Some(probing) = lock(&self.state).probing.get_mut(endpoint) {
             *probing -= 1;
         }

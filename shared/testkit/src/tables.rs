@@ -18,10 +18,11 @@ use hookpost_domain::job::Job;
 use hookpost_domain::line::{Turn, turn};
 use hookpost_domain::news::Note;
 use hookpost_domain::ports::{
-    Counting, Deliveries, Endpoints, Error, Events, Holding, HoldingNote, IdempotencyKey, Meters,
-    Rulebook, Versions, Write,
+    Concurrency, Counting, Deliveries, Endpoints, Error, Events, Holding, HoldingNote,
+    IdempotencyKey, Meters, Rulebook, Versions, Write,
 };
 use hookpost_domain::quota::Meter;
+use hookpost_domain::running::Running;
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
 use crate::{Process, lock};
@@ -42,6 +43,7 @@ struct State {
     by_wait: BTreeMap<String, BTreeSet<(Timestamp, DeliveryId)>>,
     by_status: BTreeMap<String, BTreeSet<DeliveryId>>,
     meters: BTreeMap<String, Meter>,
+    running: BTreeMap<String, Running>,
     holding: BTreeMap<(TenantId, EndpointId), HoldingNote>,
     cursors: BTreeMap<String, Timestamp>,
     notes: BTreeMap<String, Note>,
@@ -121,6 +123,11 @@ impl Truth {
     /// An endpoint's configuration.
     pub fn endpoint(&self, id: &EndpointId) -> Option<Endpoint> {
         self.state().endpoints.get(id).cloned()
+    }
+
+    /// All endpoints.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.state().endpoints.values().cloned().collect()
     }
 
     /// Deletes an endpoint and its health, as the API would.
@@ -392,6 +399,26 @@ impl Meters for Tables {
         let write = || {
             let meters = &mut self.state().meters;
             swap(meters, name.to_owned(), meter, over, |meter| meter.version)
+        };
+        self.process.call("PutItem keys", write).await
+    }
+}
+
+impl Concurrency for Tables {
+    async fn running(&self, name: &str) -> Result<Running, Error> {
+        let read = || self.state().running.get(name).cloned().unwrap_or_default();
+        self.process.call("GetItem keys", read).await
+    }
+
+    async fn store_running(
+        &self,
+        name: &str,
+        running: &Running,
+        over: u64,
+    ) -> Result<Write<Running>, Error> {
+        let write = || {
+            let all = &mut self.state().running;
+            swap(all, name.to_owned(), running, over, |one| one.version)
         };
         self.process.call("PutItem keys", write).await
     }

@@ -30,11 +30,25 @@ impl System {
         }
         broken.extend(self.parts.truth.violations());
         broken.extend(self.parts.receiver.violations());
+        self.no_more_at_once_than_may(&mut broken);
         self.every_promise_is_kept(&mut broken);
         self.every_request_is_recorded(&mut broken);
         self.every_line_is_kept(&mut broken);
         self.every_dead_letter_is_in_the_queue(&mut broken).await;
         broken
+    }
+
+    fn no_more_at_once_than_may(&self, broken: &mut Vec<String>) {
+        for endpoint in self.parts.truth.endpoints() {
+            let most = self.parts.receiver.most_at_once(&endpoint.id);
+            let limit = endpoint
+                .max_in_flight
+                .and_then(|limit| usize::try_from(limit).ok());
+            if limit.is_some_and(|limit| most > limit) {
+                let id = &endpoint.id;
+                broken.push(format!("{id} had {most} requests at once"));
+            }
+        }
     }
 
     fn every_promise_is_kept(&self, broken: &mut Vec<String>) {

@@ -12,5 +12,5 @@ mod sources;
 mod system;
 
 pub use hookpost_testkit::{Behaviour, Fault, Plan};
-pub use runner::{Run, each_fault, play, seeded};
+pub use runner::{Run, each_fault, faults_at, play, seeded};
 pub use system::System;

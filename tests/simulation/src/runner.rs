@@ -82,12 +82,22 @@ fn points(made: &[CallMade]) -> Vec<(usize, &'static str)> {
 ///
 /// # Panics
 /// Something does not hold: with every plan under which it does not.
-#[expect(clippy::panic, reason = "it is how a test fails")]
 pub fn each_fault(name: &str, scenario: &impl AsyncFn(&System)) {
+    faults_at(name, scenario, |_| true);
+}
+
+/// The same, only at those calls that `matters` says of by their number: where there are too many
+/// that are alike.
+///
+/// # Panics
+/// Something does not hold: with every plan under which it does not.
+#[expect(clippy::panic, reason = "it is how a test fails")]
+pub fn faults_at(name: &str, scenario: &impl AsyncFn(&System), matters: impl Fn(usize) -> bool) {
     let clean = play(Plan::default(), scenario);
     assert!(clean.broken.is_empty(), "{name}: {:?}", clean.broken);
     let mut plans = Vec::new();
-    for (nth, call) in points(&clean.made) {
+    let points = points(&clean.made).into_iter();
+    for (nth, call) in points.filter(|(nth, _)| matters(*nth)) {
         for fault in Fault::ALL {
             if fault != Fault::Throttled || BATCHES.contains(&call) {
                 plans.push((
@@ -97,7 +107,7 @@ pub fn each_fault(name: &str, scenario: &impl AsyncFn(&System)) {
             }
         }
     }
-    for batch in 0..clean.batches {
+    for batch in (0..clean.batches).filter(|nth| matters(*nth)) {
         plans.push((format!("batch {batch} twice"), Plan::one_twice(batch)));
     }
     let runs = plans.len();

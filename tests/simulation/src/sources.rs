@@ -9,6 +9,7 @@ use hookpost_domain::lane::Lane;
 use hookpost_domain::ports::World;
 use hookpost_testkit::queues::{EXHAUSTED, ORDERED, queue_of};
 use local_sqs::{ReceiveOptions, ReceivedMessage};
+use tokio::sync::Semaphore;
 
 use crate::system::Parts;
 
@@ -19,6 +20,14 @@ const AHEAD: Duration = Duration::from_secs(60);
 /// How old an event without a record has to be for the sweeper to look for it.
 const LOST_AFTER: Duration = Duration::from_secs(15 * 60);
 
+/// Batches of a lane that are worked at once: as infra/template.yaml has it.
+const fn concurrency(lane: Lane) -> usize {
+    match lane {
+        Lane::Fast => 50,
+        Lane::Slow => 20,
+    }
+}
+
 const POLL: ReceiveOptions = ReceiveOptions {
     max: 10,
     wait: Duration::from_secs(20),
@@ -27,7 +36,10 @@ const POLL: ReceiveOptions = ReceiveOptions {
 
 /// The event source of a lane's queue.
 pub(crate) async fn deliver(parts: Arc<Parts>, lane: Lane) {
+    let room = Arc::new(Semaphore::new(concurrency(lane)));
     loop {
+        // It is never closed.
+        let place = Arc::clone(&room).acquire_owned().await.ok();
         let batch = parts.sqs.receive(queue_of(lane), POLL).await;
         let batch = batch.unwrap_or_default();
         if batch.is_empty() {
@@ -37,7 +49,11 @@ pub(crate) async fn deliver(parts: Arc<Parts>, lane: Lane) {
             let twin = deliver_batch(Arc::clone(&parts), lane, batch.clone());
             tokio::task::spawn_local(twin);
         }
-        tokio::task::spawn_local(deliver_batch(Arc::clone(&parts), lane, batch));
+        let work = deliver_batch(Arc::clone(&parts), lane, batch);
+        tokio::task::spawn_local(async move {
+            work.await;
+            drop(place);
+        });
     }
 }
 

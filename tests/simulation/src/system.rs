@@ -7,6 +7,7 @@ use delivery::Worker;
 use hookpost_adapters::Config;
 use hookpost_adapters::auth::Caller;
 use hookpost_adapters::metrics::Metrics;
+use hookpost_domain::breaker::Health;
 use hookpost_domain::catalogue::{RetryPolicyDraft, Rules};
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::endpoint::{EndpointDraft, EndpointState, RotationDraft};
@@ -20,7 +21,7 @@ use hookpost_testkit::receiver::Way;
 use hookpost_testkit::tables::Truth;
 use hookpost_testkit::{Behaviour, Clock, Faults, Plan, Process, Queues, Receiver, Tables};
 use ingest::Acceptor;
-use local_sqs::Sqs;
+use local_sqs::{NewMessage, ReceiveOptions, Sqs};
 use ordered::Keeper;
 use replay::Replayer;
 use sweeper::Sweeper;
@@ -338,6 +339,50 @@ impl System {
             self.pass(1).await;
         }
         self.pass(10).await;
+    }
+
+    /// Takes what is in the dead-letter queue out of it, as it is.
+    pub async fn take_letters(&self) -> Vec<String> {
+        let mut letters = Vec::new();
+        loop {
+            let take = self
+                .parts
+                .sqs
+                .receive(DEAD_LETTERS, ReceiveOptions::default());
+            let batch = take.await.unwrap_or_default();
+            if batch.is_empty() {
+                return letters;
+            }
+            let receipts: Vec<String> =
+                batch.iter().map(|one| one.receipt_handle.clone()).collect();
+            letters.extend(batch.iter().map(|one| one.body.to_string()));
+            // They are deleted, as they have just been received.
+            let _ = self.parts.sqs.delete_batch(DEAD_LETTERS, &receipts);
+        }
+    }
+
+    /// Sends one of those home by itself, as a redrive would.
+    pub async fn send_home(&self, letter: String) {
+        // What SQS dates a few seconds after our own last word has been redriven.
+        self.pass(10).await;
+        let message = NewMessage {
+            body: letter,
+            ..NewMessage::default()
+        };
+        // What is sent here is never refused.
+        let _ = self.parts.sqs.send(EXHAUSTED, message);
+        self.pass(10).await;
+    }
+
+    /// Messages of both lanes that are in flight: received, and not deleted.
+    pub fn in_flight(&self) -> usize {
+        let counts = [DELIVERY, SLOW].map(|queue| self.parts.sqs.queue_counts(queue));
+        counts.iter().flatten().map(|counts| counts.in_flight).sum()
+    }
+
+    /// An endpoint's health.
+    pub fn health(&self, endpoint: &EndpointId) -> Health {
+        self.parts.truth.health(endpoint)
     }
 
     /// Purges the queues of deliveries, and the one that wakes lines.

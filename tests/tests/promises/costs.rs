@@ -34,11 +34,13 @@ async fn local(tenant: &Tenant<'_>, method: &str, path: &str) -> Value {
 async fn at_rest(tenant: &Tenant<'_>) {
     wait::until("empty queues", || async {
         let queues = local(tenant, "GET", "queues").await;
-        let busy = ["DeliveryQueue", "ExhaustedQueue"].iter().any(|queue| {
-            ["visible", "in_flight", "delayed"]
-                .iter()
-                .any(|part| queues[queue][part] != 0)
-        });
+        let busy = ["DeliveryQueue", "SlowQueue", "ExhaustedQueue"]
+            .iter()
+            .any(|queue| {
+                ["visible", "in_flight", "delayed"]
+                    .iter()
+                    .any(|part| queues[queue][part] != 0)
+            });
         if busy {
             Err(format!("{queues:#}"))
         } else {

@@ -25,6 +25,7 @@ mod graphql;
 mod graveyard;
 mod idempotency;
 mod inbound;
+mod lanes;
 mod losing;
 mod managing;
 mod operating;

@@ -68,6 +68,7 @@ async fn every_field_of_an_endpoint_is_kept() {
         "no_retry_statuses": [404, 422],
         "timeout_seconds": 30,
         "rate_limit_per_second": 20,
+        "max_in_flight": 10,
         "breaker": { "failures": 10, "pause_seconds": 60 },
     });
     let created = tenant.post("/endpoints", &fields).await.expect(201);
@@ -82,6 +83,7 @@ async fn every_field_of_an_endpoint_is_kept() {
         "no_retry_statuses",
         "timeout_seconds",
         "rate_limit_per_second",
+        "max_in_flight",
         "breaker",
     ] {
         assert_eq!(shown[field], fields[field], "{field}");

@@ -1,15 +1,19 @@
-//! The `keys` table: what must not share a partition. Idempotency keys, meters of rate limits.
+//! The `keys` table: what must not share a partition. Idempotency keys, meters of rate limits, places
+//! under limits of concurrency.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use hookpost_domain::ports::World;
 use hookpost_domain::ports::{self, Claim, Error, IdempotencyKey, Write};
 use hookpost_domain::quota::Meter;
+use hookpost_domain::running::Running;
 use hookpost_domain::{EventId, TenantId, Timestamp};
 
 use super::item::{Item, Read, n, s};
 use super::{Store, damaged, failed};
+use crate::RealWorld;
 
 /// How long an idempotency key is remembered.
 const KEY_LIFETIME: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
@@ -154,16 +158,8 @@ impl ports::IdempotencyKeys for Store {
 
     async fn claimed(&self, tenant: &TenantId, key: &str) -> Result<Option<IdempotencyKey>, Error> {
         let pk = idempotency_pk(tenant, key);
-        let answer = self
-            .db
-            .get_item()
-            .table_name(&self.tables.keys)
-            .key("pk", s(&pk))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed("GetItem keys"))?;
-        let known = answer.item.as_ref().map(idempotency_key);
+        let item = self.key_item(pk.clone()).await?;
+        let known = item.as_ref().map(idempotency_key);
         known.transpose().map_err(|what| damaged("keys", pk, what))
     }
 
@@ -183,18 +179,25 @@ impl ports::IdempotencyKeys for Store {
     }
 }
 
-impl ports::Meters for Store {
-    async fn meter(&self, name: &str) -> Result<Meter, Error> {
+impl Store {
+    async fn key_item(&self, pk: String) -> Result<Option<Item>, Error> {
         let answer = self
             .db
             .get_item()
             .table_name(&self.tables.keys)
-            .key("pk", s(format!("rate#{name}")))
+            .key("pk", s(pk))
             .consistent_read(true)
             .send()
             .await
             .map_err(failed("GetItem keys"))?;
-        answer.item.as_ref().map_or(Ok(Meter::default()), meter)
+        Ok(answer.item)
+    }
+}
+
+impl ports::Meters for Store {
+    async fn meter(&self, name: &str) -> Result<Meter, Error> {
+        let item = self.key_item(format!("rate#{name}")).await?;
+        item.as_ref().map_or(Ok(Meter::default()), meter)
     }
 
     async fn store_meter(
@@ -219,6 +222,47 @@ impl ports::Meters for Store {
             },
         )
     }
+}
+
+impl ports::Concurrency for Store {
+    async fn running(&self, name: &str) -> Result<Running, Error> {
+        let item = self.key_item(format!("running#{name}")).await?;
+        item.as_ref().map_or(Ok(Running::default()), running)
+    }
+
+    async fn store_running(
+        &self,
+        name: &str,
+        next: &Running,
+        over: u64,
+    ) -> Result<Write<Running>, Error> {
+        let leases = serde_json::to_string(&next.leases).unwrap_or_default();
+        let expires = RealWorld.now().after(METER_LIFETIME);
+        let mut item = Item::from([
+            ("pk".to_owned(), s(format!("running#{name}"))),
+            ("version".to_owned(), n(next.version)),
+            ("leases".to_owned(), s(leases)),
+            ("expires_at".to_owned(), n(expires.as_secs())),
+        ]);
+        let write = self.db.put_item().table_name(&self.tables.keys);
+        Ok(
+            match versioned_put(write, &mut item, over, "PutItem keys").await? {
+                Write::Won => Write::Won,
+                Write::Lost(other) => Write::Lost(other.as_ref().map(running).transpose()?),
+            },
+        )
+    }
+}
+
+fn running(item: &Item) -> Result<Running, Error> {
+    let read = || -> Result<Running, String> {
+        Ok(Running {
+            version: item.number("version")?,
+            leases: serde_json::from_str(item.text("leases")?)
+                .map_err(|error| error.to_string())?,
+        })
+    };
+    read().map_err(|what| damaged("keys", item.maybe_text("pk").unwrap_or("?"), what))
 }
 
 fn meter(item: &Item) -> Result<Meter, Error> {

@@ -208,6 +208,9 @@ pub struct Endpoint {
     /// Most requests a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit_per_second: Option<u32>,
+    /// Most requests under way at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<u32>,
     /// When its breaker opens, and for how long.
     #[serde(default)]
     pub breaker: BreakerPolicy,

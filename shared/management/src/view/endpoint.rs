@@ -69,6 +69,8 @@ pub struct EndpointView {
     pub ordered: bool,
     /// What the line before it does at a dead letter, if it does: `skip` it, or `block`.
     pub on_dead_letter: Option<OnDeadLetter>,
+    /// Most requests under way at once.
+    pub max_in_flight: Option<u32>,
     /// When its breaker opens, and for how long.
     pub breaker: BreakerPolicyView,
     /// Its own headers. Values are shown once, then `***`.
@@ -167,6 +169,10 @@ pub struct HealthView {
     pub endpoint_id: EndpointId,
     /// Its breaker.
     pub breaker: BreakerView,
+    /// The lane that its deliveries travel in: `fast`, or `slow` while its answers take long.
+    pub lane: &'static str,
+    /// Since when they travel in the slow one.
+    pub slow_since: Option<Timestamp>,
     /// Failures in a row.
     pub consecutive_failures: u32,
     /// Since when.
@@ -297,6 +303,7 @@ impl EndpointView {
             rate_limit_per_second: endpoint.rate_limit_per_second,
             ordered: endpoint.ordered.is_some(),
             on_dead_letter: endpoint.ordered,
+            max_in_flight: endpoint.max_in_flight,
             breaker: BreakerPolicyView {
                 failures: endpoint.breaker.failures,
                 pause_seconds: endpoint.breaker.pause_seconds,
@@ -396,6 +403,8 @@ impl HealthView {
         Self {
             endpoint_id,
             breaker,
+            lane: health.lane().name(),
+            slow_since: health.slow_since,
             consecutive_failures: health.failures,
             failing_since: health.failing_since,
             success_rate: stats.last_hour.success_rate,

@@ -136,6 +136,31 @@ fn dead_letters_are_redriven_from_the_console() {
 }
 
 #[test]
+fn a_letter_of_an_older_death_brings_nothing_back() {
+    each_fault("older death", &async |system| {
+        let endpoint = system.endpoint("ep_1", &json!({ "retry": { "delays": ["0s", "1s"] } }));
+        system.behave(&endpoint, Behaviour::Statuses(vec![500]));
+        system.publish(Some("key")).await;
+        system.settle().await;
+        let older = system.take_letters().await;
+        system.replay(json!({ "filter": { "all": true } })).await;
+        system.settle().await;
+        assert_eq!(status_names(system), ["dead"]);
+        let before = (system.requests().len(), system.records()[0].cycle);
+        assert!(before.1 > 0);
+        // It died again: its last word is the newer one.
+        system.behave(&endpoint, Behaviour::Statuses(vec![200]));
+        for letter in older {
+            system.send_home(letter).await;
+        }
+        system.settle().await;
+        assert_eq!(status_names(system), ["dead"]);
+        let after = (system.requests().len(), system.records()[0].cycle);
+        assert_eq!(after, before);
+    });
+}
+
+#[test]
 fn publishing_twice_with_one_key() {
     each_fault("idempotency", &async |system| {
         system.endpoint("ep_1", &json!({}));

@@ -9,7 +9,11 @@
 )]
 
 mod every_fault;
+mod fan_out;
 mod found_again;
+mod lanes;
+mod letting_go;
+mod limits;
 mod many_faults;
 mod order;
 mod weather;

@@ -48,12 +48,14 @@ async fn live(system: &System, seed: u64) {
     });
     let slow = json!({ "retry": { "delays": ["0s", "10s", "20m", "1h"] } });
     let limited = json!({ "rate_limit_per_second": 1 });
+    let mut narrow = quick.clone();
+    narrow["max_in_flight"] = json!(2);
     let endpoints = [
         system.endpoint("ep_1", &json!({})),
         system.endpoint("ep_2", &quick),
         system.endpoint("ep_3", &slow),
         system.endpoint("ep_4", &limited),
-        system.endpoint("ep_5", &quick),
+        system.endpoint("ep_5", &narrow),
     ];
     for step in 0..40_u64 {
         let endpoint = dice.choice(&endpoints).unwrap();
@@ -73,7 +75,11 @@ async fn live(system: &System, seed: u64) {
                 let statuses = (0..30).map(|_| *dice.choice(&[200, 500, 503, 429]).unwrap());
                 system.behave(endpoint, Behaviour::Statuses(statuses.collect()));
             }
-            12 | 13 => {
+            12 => {
+                let seconds = Duration::from_secs(dice.u64(1..14));
+                system.behave(endpoint, Behaviour::After(seconds));
+            }
+            13 => {
                 let end = system.now().after(Duration::from_secs(dice.u64(10..600)));
                 system.behave(endpoint, Behaviour::DownUntil(end));
             }

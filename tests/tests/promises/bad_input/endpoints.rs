@@ -32,6 +32,8 @@ const BAD_FIELDS: &str = r#"
     {"rate_limit_per_second":-1} -> rate_limit_per_second
     {"rate_limit_per_second":1.5} -> rate_limit_per_second
     {"rate_limit_per_second":100001} -> rate_limit_per_second
+    {"max_in_flight":0} -> max_in_flight
+    {"max_in_flight":1001} -> max_in_flight
     {"no_retry_statuses":[200]} -> no_retry_statuses
     {"no_retry_statuses":[99]} -> no_retry_statuses
     {"no_retry_statuses":["404"]} -> no_retry_statuses[0]

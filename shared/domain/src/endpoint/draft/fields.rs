@@ -176,3 +176,10 @@ pub(super) fn order(
         }
     }
 }
+
+pub(super) fn in_flight(most: u32) -> Result<u32, Invalid> {
+    if !(1..=1000).contains(&most) {
+        return Err(Invalid::new("max_in_flight", "must be between 1 and 1000"));
+    }
+    Ok(most)
+}

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 pub(in crate::endpoint) use fields::AuthInput;
 use fields::{
-    BreakerInput, checked_metadata, event_patterns, extra_headers, order, rate_limit, text,
-    timeout_seconds,
+    BreakerInput, checked_metadata, event_patterns, extra_headers, in_flight, order, rate_limit,
+    text, timeout_seconds,
 };
 pub use patch::Patch;
 
@@ -81,6 +81,9 @@ pub struct EndpointDraft {
     /// Most requests a second, 1 to 100000.
     #[serde(alias = "rate_limit")]
     pub(super) rate_limit_per_second: Patch<u32>,
+    /// Most requests under way at once, 1 to 1000.
+    #[serde(alias = "concurrency")]
+    pub(super) max_in_flight: Patch<u32>,
     /// When its breaker opens, and for how long.
     pub(super) breaker: Patch<BreakerInput>,
     /// Whether it gets its events strictly in the order in which they were accepted, each once the
@@ -145,6 +148,7 @@ impl EndpointDraft {
             response_rules: Vec::new(),
             timeout_seconds: None,
             rate_limit_per_second: None,
+            max_in_flight: None,
             breaker: BreakerPolicy::default(),
             ordered: None,
             state: EndpointState::Active,
@@ -222,6 +226,8 @@ impl EndpointDraft {
             .apply(&mut next.timeout_seconds, timeout_seconds)?;
         self.rate_limit_per_second
             .apply(&mut next.rate_limit_per_second, rate_limit)?;
+        self.max_in_flight
+            .apply(&mut next.max_in_flight, in_flight)?;
         match (self.retry, self.max_retries) {
             (Patch::Keep, None) => {}
             (Patch::Clear, None) => next.retry = None,
