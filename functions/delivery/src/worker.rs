@@ -20,6 +20,7 @@ use hookpost_domain::ports::{Error, Transport, World, Write};
 use hookpost_domain::request::{self, Content};
 use hookpost_domain::retry::RetryPolicy;
 use hookpost_domain::running;
+use hookpost_domain::trace::TraceParent;
 use serde_json::value::RawValue;
 
 use crate::book::{Book, Page};
@@ -92,13 +93,19 @@ pub struct Worker<S, Q, T, W> {
     pub(crate) metrics: Metrics,
 }
 
-/// A payload, and the attributes of the CloudEvent that it came in.
-type Posted = (Box<RawValue>, Option<Box<RawValue>>);
+/// What was posted.
+pub(crate) struct Posted {
+    payload: Box<RawValue>,
+    /// The attributes of the CloudEvent that it came in.
+    cloud_event: Option<Box<RawValue>>,
+    /// The trace that it was given.
+    pub(crate) traceparent: Option<TraceParent>,
+}
 
 /// What comes of preparing a request.
 enum Prepared<'a> {
     /// It may go.
-    Ready(Ready<'a>, Box<RawValue>),
+    Ready(Ready<'a>, Posted),
     /// This is to be done instead.
     Settled(Settled),
     /// It travels by the slow lane.
@@ -156,7 +163,12 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             Err(error) => error,
         };
         let put_off = outcome::after_an_error(received.receives, self.world.roll());
-        tracing::error!(message.id = received.message_id, error = %chain(&error), "a message was put off");
+        tracing::error!(
+            message.id = received.message_id,
+            trace_id = received.trace_id(),
+            error = %chain(&error),
+            "a message was put off"
+        );
         if let Err(error) = self.keep_back(received, put_off).await {
             tracing::warn!(message.id = received.message_id, error = %chain(&error), "it comes back at its time-out");
         }
@@ -226,9 +238,9 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 .prepare(carrier, delivery, received, alike, now)
                 .await?
             {
-                Prepared::Ready(mut ready, payload) => {
+                Prepared::Ready(mut ready, posted) => {
                     let place = ready.place.take();
-                    let verdict = self.attempt(ready, &payload, received).await;
+                    let verdict = self.attempt(ready, &posted, received).await;
                     if let Some(place) = place
                         && let Err(error) =
                             self.places.give_back(&self.store, &self.world, place).await
@@ -335,7 +347,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         {
             return Ok(Prepared::Diverted);
         }
-        let Some((payload, cloud_event)) = self.payload(carrier).await? else {
+        let Some(posted) = self.posted(carrier).await? else {
             let delivery = delivery.dead(DeadReason::EventMissing, now);
             return Ok(Prepared::Settled(Settled {
                 delivery,
@@ -347,8 +359,8 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             &endpoint,
             carrier.event_id,
             &carrier.event_type,
-            &payload,
-            cloud_event.as_deref(),
+            &posted.payload,
+            posted.cloud_event.as_deref(),
         );
         let body = match body {
             Ok(body) => body,
@@ -387,17 +399,24 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             body,
             place,
         };
-        Ok(Prepared::Ready(ready, payload))
+        Ok(Prepared::Ready(ready, posted))
     }
 
-    /// The payload, and the attributes of the CloudEvent that it came in: from the message, or from
-    /// the event. `None` if the event is gone.
-    async fn payload(&self, carrier: &Carrier) -> Result<Option<Posted>, Error> {
+    /// What was posted: from the message, or from the event. `None` if the event is gone.
+    async fn posted(&self, carrier: &Carrier) -> Result<Option<Posted>, Error> {
         if let Some(payload) = &carrier.payload {
-            return Ok(Some((payload.clone(), carrier.cloud_event.clone())));
+            return Ok(Some(Posted {
+                payload: payload.clone(),
+                cloud_event: carrier.cloud_event.clone(),
+                traceparent: carrier.traceparent,
+            }));
         }
         let event = self.store.event(&carrier.tenant, carrier.event_id).await?;
-        Ok(event.map(|event| (event.payload, event.cloud_event)))
+        Ok(event.map(|event| Posted {
+            payload: event.payload,
+            cloud_event: event.cloud_event,
+            traceparent: event.traceparent,
+        }))
     }
 
     async fn gate(
@@ -520,7 +539,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         &self,
         carrier: &Carrier,
         settled: &Settled,
-        payload: Option<&RawValue>,
+        posted: Option<&Posted>,
         received: &Received,
     ) -> Result<Verdict, Error> {
         match settled.step {
@@ -530,7 +549,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 Ok(Verdict::Keep)
             }
             Step::Exhaust => {
-                self.bury(carrier, &settled.delivery, payload, received)
+                self.bury(carrier, &settled.delivery, posted, received)
                     .await?;
                 Ok(Verdict::Done)
             }
@@ -542,7 +561,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         &self,
         carrier: &Carrier,
         delivery: &Delivery,
-        payload: Option<&RawValue>,
+        posted: Option<&Posted>,
         received: &Received,
     ) -> Result<(), Error> {
         let page = self.book.page(&carrier.tenant, &delivery.id.endpoint);
@@ -558,9 +577,11 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             .0
             .map(|endpoint| endpoint.url.for_logs())
             .unwrap_or_default();
-        let payload = payload
-            .map(ToOwned::to_owned)
+        let payload = posted
+            .map(|posted| posted.payload.clone())
             .or_else(|| carrier.payload.clone());
+        let given = posted.and_then(|posted| posted.traceparent);
+        let traceparent = given.or(carrier.traceparent);
         let is_all_there_is = matches!(
             delivery.status,
             Status::Dead {
@@ -574,6 +595,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             let mut last_word =
                 Exhausted::of(delivery, url.clone(), payload.clone(), retention, now);
             last_word.message.clone_from(&message);
+            last_word.traceparent = traceparent;
             serde_json::to_string(&last_word).unwrap_or_default()
         };
         self.queues.bury(body).await

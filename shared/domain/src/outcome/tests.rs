@@ -32,6 +32,7 @@ fn carrier() -> Carrier {
         not_before: None,
         payload: None,
         cloud_event: None,
+        traceparent: None,
     }
 }
 
