@@ -26,8 +26,10 @@ pub struct SignedRequest {
 }
 
 impl SignedRequest {
-    /// Says which trace the request is part of. No endpoint can set this header itself.
+    /// Says which trace the request is part of. No endpoint can set this header itself; one that
+    /// came with somebody's webhook has led here.
     pub fn trace(&mut self, trace: TraceParent) {
+        self.headers.retain(|(name, _)| name != TRACEPARENT);
         let header = (TRACEPARENT.to_owned(), trace.to_string());
         self.headers.push(header);
     }
