@@ -247,6 +247,6 @@ impl<Q: DeliveryQueue + Refusal, W: World> Ingest<Q, W> {
 }
 
 /// The trace that a call is part of. What is no `traceparent` is none, and nobody's mistake.
-fn trace_of(call: &Call) -> Option<TraceParent> {
+pub fn trace_of(call: &Call) -> Option<TraceParent> {
     TraceParent::parse(call.header(TRACEPARENT)?)
 }
