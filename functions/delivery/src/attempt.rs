@@ -52,8 +52,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             });
         }
         let began = self.world.now();
-        let given = posted.traceparent;
-        let trace = given.unwrap_or_else(|| TraceParent::of_event(carrier.event_id));
+        let trace = posted.trace(carrier.event_id);
         let mut request = request::sign(
             &endpoint,
             carrier.event_id,
@@ -88,10 +87,8 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         let deployment = &self.settings.retry;
         let policies = &self.policies;
         let policy = policies.policy(&endpoint, &delivery.event_type, deployment);
-        let retry_after = answer
-            .retry_after
-            .as_deref()
-            .and_then(|value| retry_after::parse(value, now));
+        let asked = answer.retry_after.as_deref();
+        let retry_after = asked.and_then(|value| retry_after::parse(value, now));
         let roll = self.world.roll();
         let due = outcome::next_attempt(&delivery, &policy, judged.ends, retry_after, roll, now);
         let lesson = Lesson {
@@ -120,13 +117,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             let settled = outcome::settle(&current, attempt.clone(), &after, now);
             match self.record(&settled.delivery, current.version).await? {
                 Write::Won => {
-                    log(
-                        &settled.delivery,
-                        trace,
-                        &endpoint,
-                        answer.retry_after.as_deref(),
-                        latency,
-                    );
+                    log(&settled.delivery, trace, &endpoint, asked, latency);
                     self.count(&current, &settled.delivery, Some(&attempt), now);
                     return self.step(carrier, &settled, Some(posted), received).await;
                 }

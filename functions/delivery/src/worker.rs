@@ -8,7 +8,6 @@ use hookpost_adapters::Config;
 use hookpost_adapters::counting::Tally;
 use hookpost_adapters::limits::Limits;
 use hookpost_adapters::metrics::Metrics;
-use hookpost_domain::Timestamp;
 use hookpost_domain::breaker::{Breaker, Gate, Health, Slot};
 use hookpost_domain::carrier::{Carrier, Exhausted, Message, Poison, VERSION};
 use hookpost_domain::counters::Counters;
@@ -21,6 +20,7 @@ use hookpost_domain::request::{self, Content};
 use hookpost_domain::retry::RetryPolicy;
 use hookpost_domain::running;
 use hookpost_domain::trace::TraceParent;
+use hookpost_domain::{EventId, Timestamp};
 use serde_json::value::RawValue;
 
 use crate::book::{Book, Page};
@@ -99,7 +99,7 @@ pub(crate) struct Posted {
     /// The attributes of the CloudEvent that it came in.
     cloud_event: Option<Box<RawValue>>,
     /// The trace that it was given.
-    pub(crate) traceparent: Option<TraceParent>,
+    traceparent: Option<TraceParent>,
 }
 
 /// What comes of preparing a request.
@@ -110,6 +110,13 @@ enum Prepared<'a> {
     Settled(Settled),
     /// It travels by the slow lane.
     Diverted,
+}
+
+impl Posted {
+    pub(crate) fn trace(&self, event: EventId) -> TraceParent {
+        self.traceparent
+            .unwrap_or_else(|| TraceParent::of_event(event))
+    }
 }
 
 /// What is known about a delivery that is about to be attempted.
