@@ -11,12 +11,12 @@ use hookpost_domain::lane::{Lane, Pace, SLOW};
 use hookpost_domain::measures::Metric;
 use hookpost_domain::outcome::{self, Aftermath, Ahead};
 use hookpost_domain::ports::{Answer, Error, Transport, World, Write};
+use hookpost_domain::trace::TraceParent;
 use hookpost_domain::{Timestamp, request, retry_after};
-use serde_json::value::RawValue;
 
 use crate::book::{Changed, Page};
 use crate::received::Received;
-use crate::worker::{Ready, TRIES, chain};
+use crate::worker::{Posted, Ready, TRIES, chain};
 use crate::{Queues, Tables, Verdict, Worker};
 
 /// How long to wait before an attempt is recorded once more. What was sent and is not known will be
@@ -32,7 +32,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
     pub(crate) async fn attempt(
         &self,
         ready: Ready<'_>,
-        payload: &RawValue,
+        posted: &Posted,
         received: &Received,
     ) -> Result<Verdict, Error> {
         let Ready {
@@ -52,13 +52,16 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             });
         }
         let began = self.world.now();
-        let request = request::sign(
+        let trace = posted.trace(carrier.event_id);
+        let mut request = request::sign(
             &endpoint,
             carrier.event_id,
             &carrier.event_type,
             body,
             began,
         );
+        // Each attempt is a span of its own.
+        request.trace(trace.child(self.world.token()));
         let rules = endpoint.rules();
         let timeout = endpoint.timeout();
         let post = self
@@ -84,10 +87,8 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         let deployment = &self.settings.retry;
         let policies = &self.policies;
         let policy = policies.policy(&endpoint, &delivery.event_type, deployment);
-        let retry_after = answer
-            .retry_after
-            .as_deref()
-            .and_then(|value| retry_after::parse(value, now));
+        let asked = answer.retry_after.as_deref();
+        let retry_after = asked.and_then(|value| retry_after::parse(value, now));
         let roll = self.world.roll();
         let due = outcome::next_attempt(&delivery, &policy, judged.ends, retry_after, roll, now);
         let lesson = Lesson {
@@ -116,14 +117,9 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             let settled = outcome::settle(&current, attempt.clone(), &after, now);
             match self.record(&settled.delivery, current.version).await? {
                 Write::Won => {
-                    log(
-                        &settled.delivery,
-                        &endpoint,
-                        answer.retry_after.as_deref(),
-                        latency,
-                    );
+                    log(&settled.delivery, trace, &endpoint, asked, latency);
                     self.count(&current, &settled.delivery, Some(&attempt), now);
-                    return self.step(carrier, &settled, Some(payload), received).await;
+                    return self.step(carrier, &settled, Some(posted), received).await;
                 }
                 Write::Lost(other) => {
                     current = other.unwrap_or_else(|| Delivery::unwritten(carrier));
@@ -319,15 +315,22 @@ fn follows(record: &Delivery, earlier: &Delivery) -> bool {
     last.is_some_and(|last| record.log.contains(last))
 }
 
-fn log(delivery: &Delivery, endpoint: &Endpoint, retry_after: Option<&str>, latency_ms: u32) {
+fn log(
+    delivery: &Delivery,
+    trace: TraceParent,
+    endpoint: &Endpoint,
+    retry_after: Option<&str>,
+    latency_ms: u32,
+) {
     let last = delivery.log.last();
     let number = last.map_or(0, |attempt| attempt.number);
     let Some(failed) = last.filter(|attempt| attempt.failure().is_some()) else {
-        tracing::debug!(delivery.id = %delivery.id, attempt = number, latency_ms, "delivered");
+        tracing::debug!(delivery.id = %delivery.id, trace_id = trace.trace_id(), attempt = number, latency_ms, "delivered");
         return;
     };
     tracing::info!(
         delivery.id = %delivery.id,
+        trace_id = trace.trace_id(),
         tenant = %delivery.tenant,
         endpoint.id = %endpoint.id,
         endpoint.url = endpoint.url.for_logs(),

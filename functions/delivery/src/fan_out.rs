@@ -33,7 +33,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             (Outgoing::Deliver(Box::new(carrier)), delay)
         });
         self.queues.send(messages.collect()).await?;
-        tracing::debug!(event.id = %event.id, deliveries = endpoints.len(), "fanned out");
+        tracing::debug!(event.id = %event.id, trace_id = event.trace().trace_id(), deliveries = endpoints.len(), "fanned out");
         Ok(Verdict::Done)
     }
 }

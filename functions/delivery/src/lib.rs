@@ -95,7 +95,12 @@ where
     let mut response = SqsBatchResponse::default();
     for (received, task) in batch.iter().zip(tasks) {
         let verdict = task.await.unwrap_or_else(|panic| {
-            tracing::error!(message.id = received.message_id, error = %panic, "a delivery panicked");
+            tracing::error!(
+                message.id = received.message_id,
+                trace_id = received.trace_id(),
+                error = %panic,
+                "a delivery panicked"
+            );
             Verdict::Keep
         });
         if verdict == Verdict::Keep {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::SqsMessage;
 use hookpost_domain::carrier::Message;
+use hookpost_domain::trace::TraceParent;
 
 /// One record of the batch.
 #[derive(Debug)]
@@ -45,6 +46,15 @@ impl From<SqsMessage> for Received {
 }
 
 impl Received {
+    /// The trace that it belongs to, as far as it tells.
+    pub(crate) fn trace_id(&self) -> Option<String> {
+        match &self.message {
+            Ok(Message::Deliver(carrier)) => Some(carrier.trace().trace_id()),
+            Ok(Message::FanOut(range)) => Some(TraceParent::of_event(range.fan_out).trace_id()),
+            Err(_) => None,
+        }
+    }
+
     /// How many messages of the batch go to the same endpoint, this one included.
     pub(crate) fn alike(&self, batch: &[Arc<Self>]) -> u32 {
         let endpoint = |received: &Self| match &received.message {

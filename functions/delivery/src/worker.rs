@@ -8,7 +8,6 @@ use hookpost_adapters::Config;
 use hookpost_adapters::counting::Tally;
 use hookpost_adapters::limits::Limits;
 use hookpost_adapters::metrics::Metrics;
-use hookpost_domain::Timestamp;
 use hookpost_domain::breaker::{Breaker, Gate, Health, Slot};
 use hookpost_domain::carrier::{Carrier, Exhausted, Message, Poison, VERSION};
 use hookpost_domain::counters::Counters;
@@ -21,6 +20,8 @@ use hookpost_domain::ports::{Error, Transport, World, Write};
 use hookpost_domain::request::{self, Content};
 use hookpost_domain::retry::RetryPolicy;
 use hookpost_domain::running;
+use hookpost_domain::trace::TraceParent;
+use hookpost_domain::{EventId, Timestamp};
 use serde_json::value::RawValue;
 
 use crate::book::{Book, Page};
@@ -114,17 +115,30 @@ pub struct Worker<S, Q, T, W> {
     pub(crate) metrics: Metrics,
 }
 
-/// A payload, and the attributes of the CloudEvent that it came in.
-type Posted = (Box<RawValue>, Option<Box<RawValue>>);
+/// What was posted.
+pub(crate) struct Posted {
+    payload: Box<RawValue>,
+    /// The attributes of the CloudEvent that it came in.
+    cloud_event: Option<Box<RawValue>>,
+    /// The trace that it was given.
+    traceparent: Option<TraceParent>,
+}
 
 /// What comes of preparing a request.
 enum Prepared<'a> {
     /// It may go.
-    Ready(Ready<'a>, Box<RawValue>),
+    Ready(Ready<'a>, Posted),
     /// This is to be done instead.
     Settled(Settled),
     /// It travels by the slow lane.
     Diverted,
+}
+
+impl Posted {
+    pub(crate) fn trace(&self, event: EventId) -> TraceParent {
+        self.traceparent
+            .unwrap_or_else(|| TraceParent::of_event(event))
+    }
 }
 
 /// What is known about a delivery that is about to be attempted.
@@ -182,7 +196,12 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
     /// Keeps a message back for which something did not work out.
     pub async fn put_off(&self, received: &Received, error: &Error) -> Verdict {
         let put_off = outcome::after_an_error(received.receives, self.world.roll());
-        tracing::error!(message.id = received.message_id, error = %chain(error), "a message was put off");
+        tracing::error!(
+            message.id = received.message_id,
+            trace_id = received.trace_id(),
+            error = %chain(error),
+            "a message was put off"
+        );
         if let Err(error) = self.keep_back(received, put_off).await {
             tracing::warn!(message.id = received.message_id, error = %chain(&error), "it comes back at its time-out");
         }
@@ -279,9 +298,9 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 .prepare(carrier, delivery, received, alike, now)
                 .await?
             {
-                Prepared::Ready(mut ready, payload) => {
+                Prepared::Ready(mut ready, posted) => {
                     let place = ready.place.take();
-                    let verdict = self.attempt(ready, &payload, received).await;
+                    let verdict = self.attempt(ready, &posted, received).await;
                     if let Some(place) = place
                         && let Err(error) =
                             self.places.give_back(&self.store, &self.world, place).await
@@ -399,7 +418,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         {
             return Ok(Prepared::Diverted);
         }
-        let Some((payload, cloud_event)) = self.payload(carrier).await? else {
+        let Some(posted) = self.posted(carrier).await? else {
             let delivery = delivery.dead(DeadReason::EventMissing, now);
             return Ok(Prepared::Settled(Settled {
                 delivery,
@@ -411,8 +430,8 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             &endpoint,
             carrier.event_id,
             &carrier.event_type,
-            &payload,
-            cloud_event.as_deref(),
+            &posted.payload,
+            posted.cloud_event.as_deref(),
         );
         let body = match body {
             Ok(body) => body,
@@ -451,17 +470,24 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             body,
             place,
         };
-        Ok(Prepared::Ready(ready, payload))
+        Ok(Prepared::Ready(ready, posted))
     }
 
-    /// The payload, and the attributes of the CloudEvent that it came in: from the message, or from
-    /// the event. `None` if the event is gone.
-    async fn payload(&self, carrier: &Carrier) -> Result<Option<Posted>, Error> {
+    /// What was posted: from the message, or from the event. `None` if the event is gone.
+    async fn posted(&self, carrier: &Carrier) -> Result<Option<Posted>, Error> {
         if let Some(payload) = &carrier.payload {
-            return Ok(Some((payload.clone(), carrier.cloud_event.clone())));
+            return Ok(Some(Posted {
+                payload: payload.clone(),
+                cloud_event: carrier.cloud_event.clone(),
+                traceparent: carrier.traceparent,
+            }));
         }
         let event = self.store.event(&carrier.tenant, carrier.event_id).await?;
-        Ok(event.map(|event| (event.payload, event.cloud_event)))
+        Ok(event.map(|event| Posted {
+            payload: event.payload,
+            cloud_event: event.cloud_event,
+            traceparent: event.traceparent,
+        }))
     }
 
     async fn gate(
@@ -584,7 +610,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         &self,
         carrier: &Carrier,
         settled: &Settled,
-        payload: Option<&RawValue>,
+        posted: Option<&Posted>,
         received: &Received,
     ) -> Result<Verdict, Error> {
         match settled.step {
@@ -594,7 +620,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 Ok(Verdict::Keep)
             }
             Step::Exhaust => {
-                self.bury(carrier, &settled.delivery, payload, received)
+                self.bury(carrier, &settled.delivery, posted, received)
                     .await?;
                 Ok(Verdict::Done)
             }
@@ -606,7 +632,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         &self,
         carrier: &Carrier,
         delivery: &Delivery,
-        payload: Option<&RawValue>,
+        posted: Option<&Posted>,
         received: &Received,
     ) -> Result<(), Error> {
         let page = self.book.page(&carrier.tenant, &delivery.id.endpoint);
@@ -622,9 +648,11 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             .0
             .map(|endpoint| endpoint.url.for_logs())
             .unwrap_or_default();
-        let payload = payload
-            .map(ToOwned::to_owned)
+        let payload = posted
+            .map(|posted| posted.payload.clone())
             .or_else(|| carrier.payload.clone());
+        let given = posted.and_then(|posted| posted.traceparent);
+        let traceparent = given.or(carrier.traceparent);
         let is_all_there_is = matches!(
             delivery.status,
             Status::Dead {
@@ -638,6 +666,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             let mut last_word =
                 Exhausted::of(delivery, url.clone(), payload.clone(), retention, now);
             last_word.message.clone_from(&message);
+            last_word.traceparent = traceparent;
             serde_json::to_string(&last_word).unwrap_or_default()
         };
         self.queues.bury(body).await

@@ -71,9 +71,12 @@ impl<Q: Queues, W: World> Inbound<Q, W> {
         }
         let webhook = source.event(&header, body, now)?;
         let caller = Caller::of_aws(source.tenant.clone());
-        let accepted = self
-            .acceptor
-            .post_draft(webhook.event, Some(webhook.key), &caller);
+        let accepted = self.acceptor.post_draft(
+            webhook.event,
+            Some(webhook.key),
+            ingest::trace_of(&call),
+            &caller,
+        );
         let accepted = accepted.await?;
         // Whose the endpoints are is none of the sender's business.
         Ok(Reply::json(202, &json!({ "id": accepted.id() })))

@@ -15,6 +15,7 @@ use hookpost_domain::event::{CheckedDraft, Event, Payload};
 use hookpost_domain::matching::EventType;
 use hookpost_domain::measures::Metric;
 use hookpost_domain::ports::{Claim, Error, Outgoing, World};
+use hookpost_domain::trace::TraceParent;
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 use serde::Serialize;
 
@@ -32,6 +33,8 @@ pub(crate) struct Request {
     tenant: TenantId,
     /// The idempotency key: the header's, or the caller's own id of the event.
     key: Option<String>,
+    /// The trace that the call is part of.
+    trace: Option<TraceParent>,
 }
 
 impl Request {
@@ -51,7 +54,17 @@ impl Request {
             .or(header_key)
             .map(|key| format!("key:{key}"))
             .or_else(alias_key);
-        Ok(Self { draft, tenant, key })
+        Ok(Self {
+            draft,
+            tenant,
+            key,
+            trace: None,
+        })
+    }
+
+    /// The same, as a part of the call's trace.
+    pub(crate) fn traced(self, trace: Option<TraceParent>) -> Self {
+        Self { trace, ..self }
     }
 }
 
@@ -164,6 +177,13 @@ impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
             let counts = Counters::of_event();
             self.tally
                 .note(&event.tenant, None, &event.event_type, counts, now);
+            tracing::debug!(
+                event.id = %event.id,
+                tenant = %event.tenant,
+                trace_id = event.trace().trace_id(),
+                deliveries = event.endpoints.len(),
+                "an event was accepted"
+            );
             self.metrics.note(now, |measures| {
                 measures.note(Metric::EventsAccepted, 1);
                 let deliveries = u64::try_from(event.endpoints.len()).unwrap_or_default();
@@ -220,7 +240,12 @@ impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
     }
 
     async fn task(&self, request: Request, twin: bool) -> Result<Task, Error> {
-        let Request { draft, tenant, key } = request;
+        let Request {
+            draft,
+            tenant,
+            key,
+            trace,
+        } = request;
         let now = self.world.now();
         let mut id = EventId::generate(now, random_bytes());
         let mut repeated = None;
@@ -292,6 +317,7 @@ impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
             endpoints,
             deliver_at: draft.deliver_at.filter(|at| *at > now),
             cloud_event: draft.cloud_event,
+            traceparent: trace,
         };
         Ok(Task::Send {
             event,

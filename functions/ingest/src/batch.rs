@@ -5,6 +5,7 @@ use hookpost_adapters::auth::Caller;
 use hookpost_domain::Invalid;
 use hookpost_domain::event::{CheckedDraft, MAX_BATCH, MAX_BATCH_BYTES};
 use hookpost_domain::ports::World;
+use hookpost_domain::trace::TraceParent;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -69,7 +70,8 @@ fn check_number(events: usize, field: &'static str) -> Result<(), Problem> {
 }
 
 impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
-    /// Accepts the events of a batch; `key` is the call's idempotency key.
+    /// Accepts the events of a batch; `key` is the call's idempotency key, and `trace` what it is
+    /// part of.
     ///
     /// # Errors
     /// Nothing was promised for any of them.
@@ -77,6 +79,7 @@ impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
         &self,
         body: &[u8],
         key: Option<String>,
+        trace: Option<TraceParent>,
         caller: &Caller,
     ) -> Result<BatchAnswer, Problem> {
         check_size(body)?;
@@ -87,7 +90,7 @@ impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
         let drafts = events
             .map(|raw| draft::read(raw.get().as_bytes(), now))
             .collect();
-        self.post_drafts(drafts, "events", key, caller).await
+        self.post_drafts(drafts, "events", key, trace, caller).await
     }
 
     /// The same for a list of CloudEvents.
@@ -98,6 +101,7 @@ impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
         &self,
         body: &[u8],
         key: Option<String>,
+        trace: Option<TraceParent>,
         caller: &Caller,
     ) -> Result<BatchAnswer, Problem> {
         check_size(body)?;
@@ -108,7 +112,7 @@ impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
         let now = self.world.now();
         let events = events.into_iter();
         let drafts = events.map(|json| draft::structured(json, now)).collect();
-        self.post_drafts(drafts, "", key, caller).await
+        self.post_drafts(drafts, "", key, trace, caller).await
     }
 
     /// `list` is what the caller has them under.
@@ -117,6 +121,7 @@ impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
         drafts: Vec<Result<CheckedDraft, Problem>>,
         list: &str,
         key: Option<String>,
+        trace: Option<TraceParent>,
         caller: &Caller,
     ) -> Result<BatchAnswer, Problem> {
         let mut results: Vec<Option<Result<Accepted, Problem>>> = Vec::new();
@@ -125,7 +130,7 @@ impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
             let key = key.as_ref().map(|key| format!("{key}#{index}"));
             match draft.and_then(|draft| Request::new(draft, key, caller)) {
                 Ok(request) => {
-                    requests.push(request);
+                    requests.push(request.traced(trace));
                     results.push(None);
                 }
                 Err(problem) => results.push(Some(Err(problem))),

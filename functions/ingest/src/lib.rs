@@ -26,6 +26,7 @@ use hookpost_domain::ports::{
     Counting, DeliveryQueue, EndpointList, EventIntake, EventTypes, IdempotencyKeys, LineEnds,
     Refusal, WakeQueue, World,
 };
+use hookpost_domain::trace::{TRACEPARENT, TraceParent};
 
 pub use accept::Accepted;
 pub use batch::BatchAnswer;
@@ -94,8 +95,8 @@ impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
         key: Option<String>,
         caller: &Caller,
     ) -> Result<Accepted, Problem> {
-        self.post_draft(draft::read(body, self.world.now())?, key, caller)
-            .await
+        let draft = draft::read(body, self.world.now())?;
+        self.post_draft(draft, key, None, caller).await
     }
 
     /// The same for an event that was read and checked elsewhere.
@@ -106,9 +107,10 @@ impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
         &self,
         draft: CheckedDraft,
         key: Option<String>,
+        trace: Option<TraceParent>,
         caller: &Caller,
     ) -> Result<Accepted, Problem> {
-        let request = Request::new(draft, key, caller)?;
+        let request = Request::new(draft, key, caller)?.traced(trace);
         let mut answers = self.accept(vec![request]).await?;
         answers
             .pop()
@@ -217,7 +219,10 @@ impl<Q: Queues + Refusal, W: World> Ingest<Q, W> {
         let key = call.idempotency_key()?;
         let now = self.acceptor.world.now();
         let draft = draft::of_call(call, draft::form(call)?, now)?;
-        let accepted = self.acceptor.post_draft(draft, key, caller).await?;
+        let accepted = self
+            .acceptor
+            .post_draft(draft, key, trace_of(call), caller)
+            .await?;
         Ok(Reply::json(202, &accepted))
     }
 
@@ -225,17 +230,21 @@ impl<Q: Queues + Refusal, W: World> Ingest<Q, W> {
     /// for.
     async fn post_batch(&self, call: &Call, caller: &Caller) -> (Result<Reply, Problem>, bool) {
         let answer = async {
-            let key = call.idempotency_key()?;
+            let (key, trace) = (call.idempotency_key()?, trace_of(call));
             match draft::form(call)? {
                 Form::Batch => {
                     self.acceptor
-                        .post_cloud_events(&call.body, key, caller)
+                        .post_cloud_events(&call.body, key, trace, caller)
                         .await
                 }
                 Form::Structured => Err(Problem::unsupported(
                     "a single CloudEvent is taken by POST /api/v1/events",
                 )),
-                Form::Own | Form::Binary => self.acceptor.post_batch(&call.body, key, caller).await,
+                Form::Own | Form::Binary => {
+                    self.acceptor
+                        .post_batch(&call.body, key, trace, caller)
+                        .await
+                }
             }
         };
         match answer.await {
@@ -247,4 +256,9 @@ impl<Q: Queues + Refusal, W: World> Ingest<Q, W> {
             Err(problem) => (Err(problem), false),
         }
     }
+}
+
+/// The trace that a call is part of. What is no `traceparent` is none, and nobody's mistake.
+pub fn trace_of(call: &Call) -> Option<TraceParent> {
+    TraceParent::parse(call.header(TRACEPARENT)?)
 }

@@ -154,7 +154,8 @@ impl<S: Tables, Q: Queues + Refusal, W: World> Acceptor<S, Q, W> {
         let draft = draft.and_then(|draft| draft.check(now));
         let draft = draft.map_err(|invalid| refused(Problem::invalid(&invalid)))?;
         let caller = Caller::of_aws(TenantId::default());
-        self.post_draft(draft, None, &caller).await.map_err(refused)
+        let posted = self.post_draft(draft, None, None, &caller);
+        posted.await.map_err(refused)
     }
 
     /// Accepts what is in all messages at once: `None` if nothing of it was promised.

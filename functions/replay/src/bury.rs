@@ -110,6 +110,7 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
                 Write::Won => {
                     tracing::warn!(
                         delivery.id = %delivery.id,
+                        trace_id = exhausted.trace().trace_id(),
                         tenant = %delivery.tenant,
                         endpoint.id = %delivery.id.endpoint,
                         failure = exhausted.failure_reason,
@@ -178,7 +179,7 @@ impl<S: Tables, Q: Queues, W: World> Replayer<S, Q, W> {
         if let Some(message) = acted.message(now) {
             self.queues.send(vec![message]).await?;
             self.note_replayed();
-            tracing::info!(delivery.id = %exhausted.delivery_id, "redriven from the dead-letter queue");
+            tracing::info!(delivery.id = %exhausted.delivery_id, trace_id = exhausted.trace().trace_id(), "redriven from the dead-letter queue");
         } else {
             tracing::info!(delivery.id = %exhausted.delivery_id, "somebody else was faster");
         }

@@ -189,6 +189,7 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
             endpoints: wanting.iter().map(|one| one.id.clone()).collect(),
             deliver_at: None,
             cloud_event: None,
+            traceparent: None,
         };
         let stored = std::slice::from_ref(&event);
         self.store.store_events(stored).await?;

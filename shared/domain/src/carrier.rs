@@ -12,6 +12,7 @@ use crate::delivery::{Attempt, Delivery};
 use crate::event::{Event, MAX_INLINE_BYTES};
 use crate::matching::EventType;
 use crate::time::ceil_secs;
+use crate::trace::{self, TraceParent};
 use crate::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
 /// The version of the bodies written here.
@@ -56,9 +57,22 @@ pub struct Carrier {
     /// The attributes of the CloudEvent that the event was posted as, beside its payload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud_event: Option<Box<RawValue>>,
+    /// The trace that the event was given, if it was given one.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "trace::lenient"
+    )]
+    pub traceparent: Option<TraceParent>,
 }
 
 impl Carrier {
+    /// The trace that it belongs to, as far as the message tells.
+    pub fn trace(&self) -> TraceParent {
+        self.traceparent
+            .unwrap_or_else(|| TraceParent::of_event(self.event_id))
+    }
+
     /// The message for a delivery of `event`, with the record's numbers.
     pub fn of(event: &Event, delivery: &Delivery, resend: bool, now: Timestamp) -> Self {
         let inline = event.payload.get().len() <= MAX_INLINE_BYTES;
@@ -78,6 +92,7 @@ impl Carrier {
             place: None,
             payload: inline.then(|| event.payload.clone()),
             cloud_event: event.cloud_event.clone().filter(|_| inline),
+            traceparent: event.traceparent,
         }
     }
 
@@ -122,6 +137,7 @@ impl Carrier {
             place: None,
             payload: None,
             cloud_event: None,
+            traceparent: None,
         }
     }
 
@@ -244,12 +260,25 @@ pub struct Exhausted {
     /// The payload, if it was at hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Box<RawValue>>,
+    /// The trace that its event was given, if it was given one.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "trace::lenient"
+    )]
+    pub traceparent: Option<TraceParent>,
     /// The message as it came, if that is all there is: its event is no longer stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
 impl Exhausted {
+    /// The trace that it belongs to.
+    pub fn trace(&self) -> TraceParent {
+        self.traceparent
+            .unwrap_or_else(|| TraceParent::of_event(self.event_id))
+    }
+
     /// The last word on a delivery that was given up.
     pub fn of(
         delivery: &Delivery,
@@ -280,6 +309,7 @@ impl Exhausted {
                 .cloned()
                 .collect(),
             payload,
+            traceparent: None,
             message: None,
         }
     }
@@ -371,6 +401,7 @@ mod tests {
             place: None,
             payload: Some(RawValue::from_string("{ \"amount\": 42.00 }".into()).unwrap()),
             cloud_event: Some(RawValue::from_string("{ \"id\": \"1\" }".into()).unwrap()),
+            traceparent: Some(TraceParent::of_event(event)),
         };
         let text = serde_json::to_string(&carrier).unwrap();
         let Ok(Message::Deliver(read)) = Message::parse(&text) else {
@@ -379,6 +410,13 @@ mod tests {
         assert_eq!(read.payload.unwrap().get(), "{ \"amount\": 42.00 }");
         assert_eq!(read.cloud_event.unwrap().get(), "{ \"id\": \"1\" }");
         assert_eq!(read.delivery_id, carrier.delivery_id);
+        assert_eq!(read.traceparent, carrier.traceparent);
+        // A trace that is none is nobody's failure.
+        let trace = carrier.traceparent.unwrap().to_string();
+        let Ok(Message::Deliver(read)) = Message::parse(&text.replace(&trace, "00-x")) else {
+            panic!("{text}")
+        };
+        assert_eq!(read.traceparent, None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::json::Document;
 use crate::matching::EventType;
 use crate::news;
 use crate::schedule::DeliverAt;
+use crate::trace::TraceParent;
 use crate::{EndpointId, EventId, Invalid, TenantId, Timestamp};
 
 pub use outline::{Bucket, EventOutline, hour_of};
@@ -73,12 +74,20 @@ pub struct Event {
     /// The attributes of the CloudEvent that it was posted as: everything but its data, as a JSON
     /// object.
     pub cloud_event: Option<Box<RawValue>>,
+    /// The trace that its caller gave it.
+    pub traceparent: Option<TraceParent>,
 }
 
 impl Event {
     /// When it was accepted.
     pub fn accepted_at(&self) -> Timestamp {
         self.id.time()
+    }
+
+    /// The trace that it belongs to: its own, if it was given none.
+    pub fn trace(&self) -> TraceParent {
+        self.traceparent
+            .unwrap_or_else(|| TraceParent::of_event(self.id))
     }
 
     /// When its deliveries begin: what they may take, and what it is kept for, counts from here.

@@ -171,6 +171,11 @@ impl EventId {
         Timestamp::from_millis((self.0.as_u128() >> 80) as u64)
     }
 
+    /// Its 128 bits.
+    pub const fn as_u128(&self) -> u128 {
+        self.0.as_u128()
+    }
+
     /// The shard among [`DELIVERY_SHARDS`] of this event's deliveries.
     pub fn delivery_shard(&self) -> u8 {
         self.hash() % DELIVERY_SHARDS

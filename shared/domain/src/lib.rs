@@ -45,6 +45,7 @@ pub mod signature;
 pub mod target;
 pub mod template;
 pub mod time;
+pub mod trace;
 
 pub use ids::{DeliveryId, EndpointId, EventId, TenantId};
 pub use invalid::Invalid;

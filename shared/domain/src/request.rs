@@ -10,6 +10,7 @@ use crate::inbound::Raw;
 use crate::matching::EventType;
 use crate::signature::Signing;
 use crate::template::Unrendered;
+use crate::trace::{TRACEPARENT, TraceParent};
 use crate::{EndpointId, EventId, TenantId, Timestamp, signature};
 
 /// What every request calls itself, unless the endpoint sets its own `User-Agent`.
@@ -22,6 +23,16 @@ pub struct SignedRequest {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+impl SignedRequest {
+    /// Says which trace the request is part of. No endpoint can set this header itself; one that
+    /// came with somebody's webhook has led here.
+    pub fn trace(&mut self, trace: TraceParent) {
+        self.headers.retain(|(name, _)| name != TRACEPARENT);
+        let header = (TRACEPARENT.to_owned(), trace.to_string());
+        self.headers.push(header);
+    }
 }
 
 /// A body that is not signed yet, and the headers that say what it is.

@@ -76,6 +76,7 @@ impl<W: World> Management<W> {
             endpoints: vec![endpoint.id.clone()],
             deliver_at: event.deliver_at.filter(|at| *at > now),
             cloud_event: None,
+            traceparent: None,
         };
         let view = DirectView {
             id: DeliveryId {

@@ -154,6 +154,7 @@ impl<W: World> Management<W> {
             endpoints: vec![endpoint.id.clone()],
             deliver_at: None,
             cloud_event: None,
+            traceparent: None,
         };
         let stored = std::slice::from_ref(&event);
         self.store.store_events(stored).await?;

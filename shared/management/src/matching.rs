@@ -9,6 +9,7 @@ use hookpost_domain::event::{CheckedDraft, EventDraft, Payload};
 use hookpost_domain::matching::EventPattern;
 use hookpost_domain::ports::{EndpointList, Events, World};
 use hookpost_domain::template::Template;
+use hookpost_domain::trace::TraceParent;
 use hookpost_domain::{EventId, Invalid, reach, request};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -112,11 +113,11 @@ impl<W: World> Management<W> {
                 Some(event.ok_or_else(unknown)?)
             }
         };
-        let mut cloud_event = None;
+        let (mut cloud_event, mut trace) = (None, None);
         let (id, known) = match stored {
             None => (EventId::generate(now, random_bytes()), None),
             Some(event) => {
-                cloud_event = event.cloud_event;
+                (cloud_event, trace) = (event.cloud_event, event.traceparent);
                 (event.id, Some((event.event_type.into(), event.payload)))
             }
         };
@@ -131,7 +132,8 @@ impl<W: World> Management<W> {
         let (event_type, data) = (&event.event_type, &event.payload);
         let body = request::body(&endpoint, id, event_type, data, cloud_event.as_deref())
             .map_err(|broken| Invalid::new(format!("template{}", broken.at), broken.why))?;
-        let request = request::sign(&endpoint, id, &event.event_type, body, now);
+        let mut request = request::sign(&endpoint, id, &event.event_type, body, now);
+        request.trace(trace.unwrap_or_else(|| TraceParent::of_event(id)));
         Ok(PreviewView::of(&endpoint, &request))
     }
 }

@@ -296,7 +296,7 @@ impl System {
             let (body, key) = (body.clone(), key.map(str::to_owned));
             let answer = self.parts.ingest.invoke(move |acceptor| async move {
                 let caller = Caller::anybody();
-                let answer = acceptor.post_batch(body.as_bytes(), key, &caller);
+                let answer = acceptor.post_batch(body.as_bytes(), key, None, &caller);
                 answer.await.map(|answer| {
                     let accepted = answer.accepted();
                     accepted.map(ingest::Accepted::id).collect::<Vec<_>>()

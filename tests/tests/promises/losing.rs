@@ -161,7 +161,7 @@ async fn a_message_that_crashes_the_function_ends_in_the_dead_letter_queue_and_c
 }
 
 /// The stored item of an event or a delivery.
-async fn item(tenant: &Tenant<'_>, table: &str, event_id: &str) -> Value {
+pub(crate) async fn item(tenant: &Tenant<'_>, table: &str, event_id: &str) -> Value {
     let input = json!({
         "TableName": tenant.system().table_name(table),
         "FilterExpression": "sk = :event",
@@ -173,13 +173,13 @@ async fn item(tenant: &Tenant<'_>, table: &str, event_id: &str) -> Value {
     found["Items"][0].take()
 }
 
-async fn put(tenant: &Tenant<'_>, table: &str, item: &Value) {
+pub(crate) async fn put(tenant: &Tenant<'_>, table: &str, item: &Value) {
     let input = json!({ "TableName": tenant.system().table_name(table), "Item": item });
     tenant.dynamodb("PutItem", &input).await;
 }
 
 /// Stores an event once more, as if it had been accepted so long ago. Its id.
-async fn accept_earlier(tenant: &Tenant<'_>, event_id: &str, ago: Duration) -> String {
+pub(crate) async fn accept_earlier(tenant: &Tenant<'_>, event_id: &str, ago: Duration) -> String {
     let mut item = item(tenant, "EventsTable", event_id).await;
     let at_ms = wait::epoch_ms() - u64::try_from(ago.as_millis()).unwrap();
     let time = format!("{at_ms:012x}");

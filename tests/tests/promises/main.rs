@@ -57,4 +57,5 @@ mod statistics;
 mod statuses;
 mod templates;
 mod tls;
+mod watching;
 mod wire;

@@ -5,10 +5,19 @@ use serde_json::{Value, json};
 
 use super::describe::Described;
 
-pub(super) const KEY: &[(&str, &str)] = &[(
+pub(super) const KEY: &[(&str, &str)] = &[IDEMPOTENCY_KEY];
+const IDEMPOTENCY_KEY: (&str, &str) = (
     "Idempotency-Key",
     "A repeat with the same key within 24 hours is sent nothing twice",
-)];
+);
+/// What a call with events may say besides.
+const WITH_EVENTS: &[(&str, &str)] = &[
+    IDEMPOTENCY_KEY,
+    (
+        "traceparent",
+        "The trace that the call is part of (W3C Trace Context): the requests to endpoints carry it on",
+    ),
+];
 
 fn text() -> Value {
     json!({ "type": "string" })
@@ -81,7 +90,7 @@ fn accepted() -> Value {
 }
 
 pub(super) fn post_event(call: Described) -> Described {
-    call.headers(KEY)
+    call.headers(WITH_EVENTS)
         .body_of(event_draft())
         .or_body("application/cloudevents+json", cloud_event())
         .answers(202, "Accepted", Some(("application/json", accepted())))
@@ -118,7 +127,7 @@ pub(super) fn post_batch(call: Described) -> Described {
             "events": { "type": "array", "minItems": 1, "maxItems": 100, "items": event_draft() },
         },
     });
-    call.headers(KEY)
+    call.headers(WITH_EVENTS)
         .body_of(batch)
         .or_body(
             "application/cloudevents-batch+json",

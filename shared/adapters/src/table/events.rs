@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use hookpost_domain::event::{Bucket, Event, EventOutline};
 use hookpost_domain::ports::{self, Error, OutlinePage};
 use hookpost_domain::schedule::MAX_AHEAD;
+use hookpost_domain::trace::TraceParent;
 use hookpost_domain::{EndpointId, EventId, TenantId, Timestamp};
 use serde_json::value::RawValue;
 
@@ -44,6 +45,9 @@ fn to_item(event: &Event, retention: Duration) -> Item {
     if let Some(attributes) = &event.cloud_event {
         item.insert("cloud_event".to_owned(), s(attributes.get()));
     }
+    if let Some(trace) = event.traceparent {
+        item.insert("traceparent".to_owned(), s(trace.to_string()));
+    }
     if let Some(alias) = &event.alias {
         item.insert("alias".to_owned(), s(alias));
     }
@@ -75,6 +79,7 @@ fn from_item(tenant: &TenantId, item: &Item) -> Result<Event, Error> {
                 .map(|text| RawValue::from_string(text.to_owned()))
                 .transpose()
                 .map_err(|error| error.to_string())?,
+            traceparent: item.maybe_text("traceparent").and_then(TraceParent::parse),
         })
     };
     read().map_err(|what| damaged("events", item.maybe_text("sk").unwrap_or("?"), what))
@@ -362,6 +367,7 @@ mod tests {
             endpoints: vec!["ep_1".parse().unwrap(), "ep_2".parse().unwrap()],
             deliver_at: None,
             cloud_event: None,
+            traceparent: None,
         };
         let mut item = to_item(&event, Duration::from_secs(60));
         item.remove("payload");

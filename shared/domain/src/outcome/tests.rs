@@ -33,6 +33,7 @@ fn carrier() -> Carrier {
         place: None,
         payload: None,
         cloud_event: None,
+        traceparent: None,
     }
 }
 

@@ -253,6 +253,7 @@ mod tests {
                 endpoints: Vec::new(),
                 deliver_at: None,
                 cloud_event: None,
+                traceparent: None,
             };
             let shown = serde_json::to_string(&EventView::of(event, &[])).unwrap();
             assert!(
