@@ -123,6 +123,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                         latency,
                     );
                     self.count(&current, &settled.delivery, Some(&attempt), now);
+                    self.note_for_feed(&settled.delivery);
                     return self.step(carrier, &settled, Some(payload), received).await;
                 }
                 Write::Lost(other) => {

@@ -23,6 +23,7 @@ use hookpost_domain::running;
 use serde_json::value::RawValue;
 
 use crate::book::{Book, Page};
+use crate::feed::Playbill;
 use crate::policies::Policies;
 use crate::received::Received;
 use crate::running::{Place, Places};
@@ -45,6 +46,8 @@ pub struct Settings {
     dlq_retention: Duration,
     /// The name of the slow lane's queue, if there is one.
     slow_queue: Option<String>,
+    /// Whether there is a live feed.
+    live: bool,
 }
 
 impl From<&Config> for Settings {
@@ -54,6 +57,7 @@ impl From<&Config> for Settings {
             patience: config.patience,
             deliveries_per_second: config.deliveries_per_second,
             dlq_retention: config.dlq_retention,
+            live: config.live_function.is_some(),
             slow_queue: config
                 .slow_queue_url
                 .as_ref()
@@ -90,6 +94,7 @@ pub struct Worker<S, Q, T, W> {
     places: Places,
     tally: Tally,
     pub(crate) metrics: Metrics,
+    playbill: Playbill,
 }
 
 /// A payload, and the attributes of the CloudEvent that it came in.
@@ -141,6 +146,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             places: Places::default(),
             tally: Tally::default(),
             metrics,
+            playbill: Playbill::default(),
         }
     }
 
@@ -280,6 +286,19 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         self.metrics.note(now, |measures| {
             measures.note_write(before, after, attempt, &counts, now);
         });
+    }
+
+    /// Notes an attempt for the live feed, as it was just recorded.
+    pub(crate) fn note_for_feed(&self, delivery: &Delivery) {
+        if self.settings.live {
+            self.playbill.note(delivery);
+        }
+    }
+
+    /// Hands what was attempted to the live feed, if anybody watches.
+    pub(crate) async fn show(&self) {
+        let now = self.world.now();
+        self.playbill.show(&self.store, &self.queues, now).await;
     }
 
     /// Tells what was measured, and writes what was counted, if it is time.

@@ -15,6 +15,7 @@ use hookpost_domain::ports::{
 };
 use hookpost_domain::time::ceil_secs;
 
+use crate::live::Stage;
 use crate::{Config, RealWorld};
 
 /// Most messages in one `SendMessageBatch`.
@@ -75,6 +76,8 @@ pub struct Queues {
     refused_url: String,
     /// Makes no retries of its own, so that each try can be dated anew.
     once: Client,
+    /// Where attempts are handed to whoever shows them.
+    pub(crate) stage: Option<Stage>,
 }
 
 impl Queues {
@@ -91,6 +94,7 @@ impl Queues {
             exhausted_url: config.exhausted_queue_url.clone(),
             dead_letter_url: config.dead_letter_queue_url.clone(),
             refused_url: config.exhausted_queue_url.clone(),
+            stage: Stage::new(sdk, config),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod accepting;
 mod finding;
+mod watching;
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use finding::{
     Cursors, DeliveryPage, EventHistory, EventTimes, EventWalk, HoldingNote, HoldingNotes, Jobs,
     Notes, OutlinePage, RecordIndex, RecordPage, Records, Waiting, WaitingPage, WaitingRef,
 };
+pub use watching::{Connections, Feed, Sent, SigningKeys, Watched, Watches};
 
 use crate::breaker::Health;
 use crate::carrier::{Carrier, FanOut};

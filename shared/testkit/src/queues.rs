@@ -1,12 +1,13 @@
 //! The queues, as infra/template.yaml declares them, over the SQS of `infra/local/sqs` in process.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hookpost_domain::Timestamp;
 use hookpost_domain::carrier::Carrier;
 use hookpost_domain::lane::Lane;
+use hookpost_domain::live::Handover;
 use hookpost_domain::ports::{
     Backlog, DeliveryQueue, Error, ExhaustedQueue, Outgoing, Refusal, World,
 };
@@ -66,12 +67,26 @@ pub fn create(clock: &Clock) -> Sqs {
 pub struct Queues {
     sqs: Sqs,
     process: Process,
+    handed_over: Arc<Mutex<Vec<Handover>>>,
 }
 
 impl Queues {
     /// The way of `process` to them.
-    pub const fn new(sqs: Sqs, process: Process) -> Self {
-        Self { sqs, process }
+    pub fn new(sqs: Sqs, process: Process) -> Self {
+        Self {
+            sqs,
+            process,
+            handed_over: Arc::default(),
+        }
+    }
+
+    /// What was handed to the live feed.
+    pub fn handed_over(&self) -> &Mutex<Vec<Handover>> {
+        &self.handed_over
+    }
+
+    pub(crate) const fn process(&self) -> &Process {
+        &self.process
     }
 
     fn put(&self, queue: &str, body: String, delay: Duration, group_id: Option<String>) {

@@ -15,6 +15,7 @@ mod events;
 mod item;
 mod jobs;
 mod keys;
+mod live;
 mod notes;
 mod settings;
 mod sources;
