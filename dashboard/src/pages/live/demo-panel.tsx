@@ -89,7 +89,7 @@ export function DemoPanel({ rows }: { rows: readonly Attempt[] }) {
       </Text>
       {progress && (
         <Alert
-          color={progress.ended === progress.of ? "green" : "blue"}
+          color={progress.ended === progress.of ? "teal" : "blue"}
           role="status"
           title={progress.ended === progress.of ? "The demo is over" : "The demo is running"}
         >

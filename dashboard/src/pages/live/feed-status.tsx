@@ -8,7 +8,7 @@ import type { Feed } from "./use-feed";
 
 const MODES: Record<FeedState["mode"], { word: string; colour: string; means: string }> = {
   connecting: { word: "Connecting", colour: "gray", means: "Opening the live connection." },
-  live: { word: "Live", colour: "green", means: "Attempts come as they happen, over a WebSocket." },
+  live: { word: "Live", colour: "teal", means: "Attempts come as they happen, over a WebSocket." },
   polling: {
     word: "Polling",
     colour: "blue",

@@ -55,7 +55,7 @@ function Row({ row, endpoint }: { row: Attempt; endpoint: Endpoint | undefined }
         <OutcomeBadge outcome={row.outcome} />
       </Table.Td>
       <Table.Td>
-        <Anchor component={Link} href={`/deliveries/${row.delivery_id}`}>
+        <Anchor component={Link} href={`/deliveries/${row.delivery_id}`} size="sm">
           {row.event_type}
         </Anchor>
       </Table.Td>

@@ -14,7 +14,7 @@ interface Look {
 const SIZE = 14;
 
 export const LOOKS: Record<Outcome, Look> = {
-  delivered: { colour: "green", word: "delivered", icon: <IconCheck size={SIZE} aria-hidden /> },
+  delivered: { colour: "teal", word: "delivered", icon: <IconCheck size={SIZE} aria-hidden /> },
   retrying: { colour: "yellow", word: "will retry", icon: <IconRefresh size={SIZE} aria-hidden /> },
   dead: { colour: "red", word: "dead", icon: <IconX size={SIZE} aria-hidden /> },
   cancelled: { colour: "gray", word: "cancelled", icon: <IconCircleOff size={SIZE} aria-hidden /> },
@@ -26,7 +26,9 @@ export function OutcomeBadge({ outcome }: { outcome: Outcome }) {
     <Badge
       color={look.colour}
       variant="light"
-      autoContrast
+      size="sm"
+      radius="sm"
+      tt="none"
       leftSection={look.icon}
       data-outcome={outcome}
     >

@@ -1,0 +1,1 @@
+import{r as e}from"./index-BSNm8hHQ.js";import{t}from"./page-header-HiOJTfRW.js";import{O as n}from"./title-DKo-zCwu.js";var r=n();function i(){return(0,r.jsxs)(r.Fragment,{children:[(0,r.jsx)(t,{title:`Dead letters`}),(0,r.jsx)(e,{title:`Not here yet`})]})}export{i as default};

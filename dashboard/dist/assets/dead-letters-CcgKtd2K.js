@@ -1,1 +1,0 @@
-import{r as e}from"./index-Dt1aB287.js";import{t}from"./page-header-B9oEgtvS.js";import{D as n}from"./title-BrUK9GIz.js";var r=n();function i(){return(0,r.jsxs)(r.Fragment,{children:[(0,r.jsx)(t,{title:`Dead letters`}),(0,r.jsx)(e,{title:`Not here yet`})]})}export{i as default};
