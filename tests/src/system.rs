@@ -92,6 +92,7 @@ impl System {
             "--dynamodb-port",
             "--lambda-port",
             "--secrets-port",
+            "--live-port",
         ];
         arguments.extend(others.iter().flat_map(|other| [*other, "0"]));
         Self::start_with(parameters, &arguments)

@@ -299,6 +299,7 @@ impl<W: World> Admin<W> {
                 Reply::json(200, &services.list_audit(caller, call.query_as()?).await?)
             }
             Op::WhoAmI => Reply::json(200, &services.whoami(caller)),
+            Op::LiveTicket => Reply::json(201, &services.create_ticket(caller).await?),
             Op::Deployment => Reply::json(200, &services.deployment()),
             Op::ResolveDeadLetter => {
                 let order = call.json_or_default()?;

@@ -57,6 +57,7 @@ pub(crate) enum Op {
     Source(Source),
     ListAudit,
     WhoAmI,
+    LiveTicket,
     Deployment,
     ListJobs,
     GetJob,
@@ -258,6 +259,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/tokens", MANAGE, Op::Key(Key::Token)),
     route("GET", "/audit", ADMIN, Op::ListAudit),
     route("GET", "/whoami", READ, Op::WhoAmI),
+    route("POST", "/live/tickets", READ, Op::LiveTicket),
     route("GET", "/deployment", READ, Op::Deployment),
 
     route("GET", "/sources", READ, Op::Source(Source::List)),

@@ -119,6 +119,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
                 Write::Won => {
                     log(&settled.delivery, trace, &endpoint, asked, latency);
                     self.count(&current, &settled.delivery, Some(&attempt), now);
+                    self.note_for_feed(&settled.delivery);
                     return self.step(carrier, &settled, Some(posted), received).await;
                 }
                 Write::Lost(other) => {

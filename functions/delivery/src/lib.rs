@@ -12,6 +12,7 @@ compile_error!("build with panic = \"unwind\": a panic has to stay one delivery'
 mod attempt;
 mod book;
 mod fan_out;
+mod feed;
 mod parts;
 mod policies;
 mod received;
@@ -23,8 +24,8 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use hookpost_domain::ports::{
-    Concurrency, Counting, Deliveries, DeliveryQueue, Endpoints, Events, ExhaustedQueue, Holding,
-    Meters, Rulebook, Transport, WakeQueue, World,
+    Concurrency, Counting, Deliveries, DeliveryQueue, Endpoints, Events, ExhaustedQueue, Feed,
+    Holding, Meters, Rulebook, Transport, WakeQueue, Watched, World,
 };
 
 pub use received::Received;
@@ -41,7 +42,16 @@ pub enum Verdict {
 
 /// All tables that delivering needs.
 pub trait Tables:
-    Endpoints + Rulebook + Events + Deliveries + Meters + Concurrency + Holding + Counting + 'static
+    Endpoints
+    + Rulebook
+    + Events
+    + Deliveries
+    + Meters
+    + Concurrency
+    + Holding
+    + Counting
+    + Watched
+    + 'static
 {
 }
 impl<T> Tables for T where
@@ -53,18 +63,20 @@ impl<T> Tables for T where
         + Concurrency
         + Holding
         + Counting
+        + Watched
         + 'static
 {
 }
 
-/// All queues that delivering needs.
-pub trait Queues: DeliveryQueue + ExhaustedQueue + WakeQueue + 'static {}
-impl<T: DeliveryQueue + ExhaustedQueue + WakeQueue + 'static> Queues for T {}
+/// All queues that delivering needs, and the way to the live feed.
+pub trait Queues: DeliveryQueue + ExhaustedQueue + WakeQueue + Feed + 'static {}
+impl<T: DeliveryQueue + ExhaustedQueue + WakeQueue + Feed + 'static> Queues for T {}
 
 /// Works a batch, and names the messages that stay in the queue.
 ///
 /// What is not done in `time` is given up for now, so that the outcome of the others still counts.
-/// At the end, what was measured is told, and what was counted is written if it is time.
+/// At the end, what was measured is told, what was counted is written if it is time, and what was
+/// attempted is shown if anybody watches.
 pub async fn handle<S, Q, T, W>(
     event: SqsEvent,
     time: Duration,
@@ -110,9 +122,9 @@ where
         }
     }
     // In a task of its own, so that not even a panic of it touches what has been delivered.
-    let counting = tokio::spawn(async move { worker.flush_counts().await });
-    if let Err(panic) = counting.await {
-        tracing::error!(error = %panic, "writing counts panicked");
+    let telling = tokio::spawn(async move { tokio::join!(worker.flush_counts(), worker.show()) });
+    if let Err(panic) = telling.await {
+        tracing::error!(error = %panic, "telling what was done panicked");
     }
     response
 }

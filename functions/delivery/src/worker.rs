@@ -25,6 +25,7 @@ use hookpost_domain::{EventId, Timestamp};
 use serde_json::value::RawValue;
 
 use crate::book::{Book, Page};
+use crate::feed::Playbill;
 use crate::policies::Policies;
 use crate::received::Received;
 use crate::running::{Place, Places};
@@ -52,6 +53,8 @@ pub struct Settings {
     slow_queue: Option<String>,
     /// Whether what is for an endpoint that asked for order is left to its line.
     leaves_to_lines: bool,
+    /// Whether there is a live feed.
+    live: bool,
 }
 
 impl From<&Config> for Settings {
@@ -61,6 +64,7 @@ impl From<&Config> for Settings {
             patience: config.patience,
             deliveries_per_second: config.deliveries_per_second,
             dlq_retention: config.dlq_retention,
+            live: config.live_function.is_some(),
             slow_queue: config
                 .slow_queue_url
                 .as_ref()
@@ -113,6 +117,7 @@ pub struct Worker<S, Q, T, W> {
     places: Places,
     tally: Tally,
     pub(crate) metrics: Metrics,
+    playbill: Playbill,
 }
 
 /// What was posted.
@@ -177,6 +182,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             places: Places::default(),
             tally: Tally::default(),
             metrics,
+            playbill: Playbill::default(),
         }
     }
 
@@ -363,6 +369,19 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         self.metrics.note(now, |measures| {
             measures.note_write(before, after, attempt, &counts, now);
         });
+    }
+
+    /// Notes an attempt for the live feed, as it was just recorded.
+    pub(crate) fn note_for_feed(&self, delivery: &Delivery) {
+        if self.settings.live {
+            self.playbill.note(delivery);
+        }
+    }
+
+    /// Hands what was attempted to the live feed, if anybody watches.
+    pub(crate) async fn show(&self) {
+        let now = self.world.now();
+        self.playbill.show(&self.store, &self.queues, now).await;
     }
 
     /// Tells what was measured, and writes what was counted, if it is time.

@@ -23,6 +23,8 @@ pub struct Addresses {
     pub receiver: SocketAddr,
     /// KMS and Secrets Manager.
     pub secrets: SocketAddr,
+    /// WebSocket APIs.
+    pub live: SocketAddr,
 }
 
 /// The content of the ready file, and of `/_local`.
@@ -65,6 +67,7 @@ pub fn document(plan: &Plan, at: &Addresses, data: Option<&Path>) -> Value {
         "receiver": url(at.receiver),
         "kms": url(at.secrets),
         "secretsmanager": url(at.secrets),
+        "live": url(at.live),
         "region": local_sqs::REGION,
         "queues": queues,
         "tables": tables,
@@ -92,6 +95,7 @@ pub fn banner(at: &Addresses, data: Option<&Path>) -> String {
         lambda,
         receiver,
         secrets,
+        live,
     } = at;
     let data = data.map_or_else(
         || "in memory, gone when this ends".to_owned(),
@@ -107,6 +111,7 @@ Hookpost runs here. Ctrl-C ends it.
   SQS       http://{sqs}
   DynamoDB  http://{dynamodb}
   KMS       http://{secrets}  (and Secrets Manager)
+  live      ws://{live}/live  (with a ticket from POST /api/v1/live/tickets)
   data      {data}
 
 An endpoint to send to, an event, and what became of it:

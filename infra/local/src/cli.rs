@@ -37,8 +37,11 @@ pub struct Cli {
     /// Port of KMS and Secrets Manager.
     #[arg(long, default_value_t = 8002)]
     pub secrets_port: u16,
+    /// Port of the live feed's WebSocket.
+    #[arg(long, default_value_t = 8003)]
+    pub live_port: u16,
     /// All ports from this one on, in the order above; 0 for free ones.
-    #[arg(long, value_name = "N", conflicts_with_all = ["port", "sqs_port", "dynamodb_port", "lambda_port", "receiver_port", "secrets_port"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["port", "sqs_port", "dynamodb_port", "lambda_port", "receiver_port", "secrets_port", "live_port"])]
     pub ports_from: Option<u16>,
     /// Where tables and queues are kept [default: .hookpost in the checkout].
     #[arg(long, value_name = "DIR", conflicts_with = "memory")]
@@ -102,6 +105,8 @@ pub struct Ports {
     pub receiver: u16,
     /// KMS and Secrets Manager.
     pub secrets: u16,
+    /// WebSocket APIs.
+    pub live: u16,
 }
 
 impl Cli {
@@ -115,6 +120,7 @@ impl Cli {
                 lambda: self.lambda_port,
                 receiver: self.receiver_port,
                 secrets: self.secrets_port,
+                live: self.live_port,
             },
             Some(first) => {
                 let port = |offset: u16| {
@@ -131,6 +137,7 @@ impl Cli {
                     lambda: port(3),
                     receiver: port(4),
                     secrets: port(5),
+                    live: port(6),
                 }
             }
         }
@@ -193,6 +200,7 @@ mod tests {
         assert_eq!((ports.lambda, ports.receiver), (9001, 9090));
         assert_eq!(parse(&["--ports-from", "5000"]).ports().receiver, 5004);
         assert_eq!(parse(&["--ports-from", "5000"]).ports().secrets, 5005);
+        assert_eq!(parse(&["--ports-from", "5000"]).ports().live, 5006);
         assert_eq!(parse(&["--ports-from", "0"]).ports().receiver, 0);
     }
 

@@ -26,6 +26,7 @@ pub mod queues;
 pub mod receiver;
 pub mod schedule;
 pub mod secrets;
+pub mod socket;
 pub mod start;
 pub mod stats;
 pub mod template;

@@ -101,7 +101,7 @@ fn one_or_many(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// IAM's wildcards: `*` for any run of characters, `?` for one.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut restart: Option<(usize, usize)> = None;

@@ -47,11 +47,19 @@ pub struct ServiceCounters {
     pub kms: Counters,
     /// Secrets Manager.
     pub secretsmanager: Counters,
+    /// API Gateway's `@connections`.
+    pub connections: Counters,
 }
 
 impl ServiceCounters {
     fn reset(&self) {
-        for counters in [&self.sqs, &self.dynamodb, &self.kms, &self.secretsmanager] {
+        for counters in [
+            &self.sqs,
+            &self.dynamodb,
+            &self.kms,
+            &self.secretsmanager,
+            &self.connections,
+        ] {
             counters.reset();
         }
     }
@@ -113,6 +121,7 @@ impl Stats {
             "sqs": shared.counters.sqs.all(),
             "kms": shared.counters.kms.all(),
             "secretsmanager": shared.counters.secretsmanager.all(),
+            "connections": shared.counters.connections.all(),
             "metrics": shared.host.metrics().all(),
         })
     }

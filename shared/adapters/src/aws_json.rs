@@ -11,11 +11,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_credential_types::provider::ProvideCredentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use aws_smithy_types::body::SdkBody;
-use aws_types::service_config::ServiceConfigKey;
 use hookpost_domain::ports::World;
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
@@ -24,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::RealWorld;
 use crate::aws::{ATTEMPT_TIMEOUT, hyper_client};
+use crate::aws_signed;
 
 /// Tries of one call.
 const TRIES: u32 = 3;
@@ -74,11 +71,11 @@ impl CallError {
         }
     }
 
-    fn not_made(error: impl Into<BoxError>) -> Self {
+    pub(crate) fn not_made(error: impl Into<BoxError>) -> Self {
         Self::NotMade(error.into())
     }
 
-    fn no_answer(error: impl Into<BoxError>) -> Self {
+    pub(crate) fn no_answer(error: impl Into<BoxError>) -> Self {
         Self::NoAnswer(error.into())
     }
 }
@@ -189,64 +186,25 @@ impl JsonService {
         operation: &str,
         input: &[u8],
     ) -> Result<http::Request<SdkBody>, CallError> {
-        let region = self
-            .sdk
-            .region()
-            .ok_or_else(|| CallError::not_made("no region"))?;
-        let endpoint = self.endpoint(region.as_ref());
+        let region = aws_signed::region(&self.sdk)?;
         let target = format!("{}.{operation}", self.target);
         let headers = [
             ("content-type", "application/x-amz-json-1.1"),
             ("x-amz-target", &target),
         ];
-        let provider = self.sdk.credentials_provider();
-        let provider = provider.ok_or_else(|| CallError::not_made("no credentials"))?;
-        let credentials = provider.provide_credentials().await;
-        let identity = credentials.map_err(CallError::not_made)?.into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(region.as_ref())
-            .name(self.name)
-            .time(RealWorld.now().into())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(CallError::not_made)?
-            .into();
-        let signable = SignableRequest::new(
-            "POST",
-            endpoint.as_str(),
-            headers.into_iter(),
-            SignableBody::Bytes(input),
+        aws_signed::post(
+            &self.sdk,
+            self.name,
+            &self.endpoint(region),
+            &headers,
+            input,
         )
-        .map_err(CallError::not_made)?;
-        let (instructions, _) = sign(signable, &params)
-            .map_err(CallError::not_made)?
-            .into_parts();
-        let mut request = http::Request::post(&endpoint);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        let body = SdkBody::from(input);
-        let mut request = request.body(body).map_err(CallError::not_made)?;
-        instructions.apply_to_request_http1x(&mut request);
-        Ok(request)
+        .await
     }
 
     /// `AWS_ENDPOINT_URL_<service>`, else `AWS_ENDPOINT_URL`, else AWS.
     fn endpoint(&self, region: &str) -> String {
-        let key = ServiceConfigKey::builder()
-            .service_id(self.id)
-            .env("AWS_ENDPOINT_URL")
-            .profile("endpoint_url")
-            .build();
-        let own = key
-            .ok()
-            .and_then(|key| self.sdk.service_config()?.load_config(key));
-        let moved = own.or_else(|| self.sdk.endpoint_url().map(str::to_owned));
-        let endpoint = moved.unwrap_or_else(|| {
-            let china = if region.starts_with("cn-") { ".cn" } else { "" };
-            format!("https://{}.{region}.amazonaws.com{china}", self.name)
-        });
+        let endpoint = aws_signed::endpoint(&self.sdk, self.name, self.id, region);
         format!("{}/", endpoint.trim_end_matches('/'))
     }
 }

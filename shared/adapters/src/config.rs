@@ -70,6 +70,12 @@ pub struct Config {
     pub event_bus_tenant: TenantOf,
     /// `ORDERED_QUEUE_URL`, where endpoints may ask for order.
     pub ordered_queue_url: Option<String>,
+    /// `LIVE_FUNCTION`: the function that shows attempts to whoever watches. Only delivery has it.
+    pub live_function: Option<String>,
+    /// `LIVE_URL`: where one watches, `wss://...`.
+    pub live_url: Option<String>,
+    /// `TEST_RECEIVER_URL`: a receiver to try endpoints with, for the dashboard's demonstration.
+    pub test_receiver_url: Option<String>,
 }
 
 /// The names of the tables.
@@ -160,6 +166,9 @@ impl Config {
             events_queue_url: read.text("EVENTS_QUEUE_URL"),
             event_bus_tenant: read.or("EVENT_BUS_TENANT", TenantOf::default()),
             ordered_queue_url: read.text("ORDERED_QUEUE_URL"),
+            live_function: read.text("LIVE_FUNCTION"),
+            live_url: read.text("LIVE_URL"),
+            test_receiver_url: read.text("TEST_RECEIVER_URL"),
         };
         if read.wrong.is_empty() {
             Ok(config)

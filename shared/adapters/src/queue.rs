@@ -16,6 +16,7 @@ use hookpost_domain::ports::{
 };
 use hookpost_domain::time::ceil_secs;
 
+use crate::live::Stage;
 use crate::{Config, RealWorld};
 
 /// Most messages in one `SendMessageBatch`.
@@ -80,6 +81,8 @@ pub struct Queues {
     source_url: Option<String>,
     /// Makes no retries of its own, so that each try can be dated anew.
     once: Client,
+    /// Where attempts are handed to whoever shows them.
+    pub(crate) stage: Option<Stage>,
 }
 
 impl Queues {
@@ -98,6 +101,7 @@ impl Queues {
             refused_url: config.exhausted_queue_url.clone(),
             ordered_url: config.ordered_queue_url.clone(),
             source_url: None,
+            stage: Stage::new(sdk, config),
         }
     }
 

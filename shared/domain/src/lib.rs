@@ -27,6 +27,7 @@ pub mod job;
 pub mod json;
 pub mod lane;
 pub mod line;
+pub mod live;
 pub mod matching;
 pub mod measures;
 pub mod merge;

@@ -6,6 +6,7 @@
 mod accepting;
 mod finding;
 mod lines;
+mod watching;
 
 use std::future::Future;
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub use finding::{
     Notes, OutlinePage, RecordIndex, RecordPage, Records, Waiting, WaitingPage, WaitingRef,
 };
 pub use lines::{LineEnds, LineNote, LineNotes, LineViews, Lines, WakeQueue};
+pub use watching::{Connections, Feed, Sent, SigningKeys, Watched, Watches};
 
 use crate::breaker::Health;
 use crate::carrier::{Carrier, FanOut};

@@ -49,6 +49,10 @@ pub struct DeploymentView {
     pub audit_retention_days: u64,
     /// Days that the dead-letter queue keeps its messages.
     pub dlq_retention_days: u64,
+    /// Whether attempts can be watched as they happen.
+    pub live: bool,
+    /// Where there is a receiver to try endpoints with, if there is one.
+    pub test_receiver_url: Option<String>,
 }
 
 const DAY: u64 = 24 * 3600;
@@ -78,6 +82,8 @@ impl<W: World> Management<W> {
             retention_days: config.retention.as_secs() / DAY,
             audit_retention_days: config.audit_retention.as_secs() / DAY,
             dlq_retention_days: config.dlq_retention.as_secs() / DAY,
+            live: config.live_url.is_some(),
+            test_receiver_url: config.test_receiver_url.clone(),
         }
     }
 }

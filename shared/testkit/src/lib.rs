@@ -8,6 +8,7 @@
 
 pub mod clock;
 pub mod faults;
+pub mod live;
 pub mod process;
 pub mod queues;
 pub mod receiver;
@@ -15,6 +16,7 @@ pub mod tables;
 
 pub use clock::Clock;
 pub use faults::{Fault, Faults, Plan};
+pub use live::Sockets;
 pub use process::Process;
 pub use queues::Queues;
 pub use receiver::{Behaviour, Receiver, Request};

@@ -1,13 +1,14 @@
 //! The queues, as infra/template.yaml declares them, over the SQS of `infra/local/sqs` in process.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hookpost_domain::Timestamp;
 use hookpost_domain::carrier::Carrier;
 use hookpost_domain::lane::Lane;
 use hookpost_domain::line::Wake;
+use hookpost_domain::live::Handover;
 use hookpost_domain::ports::{
     Backlog, DeliveryQueue, Error, ExhaustedQueue, Outgoing, Refusal, WakeQueue, World,
 };
@@ -91,15 +92,17 @@ pub struct Queues {
     process: Process,
     /// Where the messages come from that are kept back, if not from a lane.
     source: Option<&'static str>,
+    handed_over: Arc<Mutex<Vec<Handover>>>,
 }
 
 impl Queues {
     /// The way of `process` to them.
-    pub const fn new(sqs: Sqs, process: Process) -> Self {
+    pub fn new(sqs: Sqs, process: Process) -> Self {
         Self {
             sqs,
             process,
             source: None,
+            handed_over: Arc::default(),
         }
     }
 
@@ -110,6 +113,15 @@ impl Queues {
             source: Some(ORDERED),
             ..self
         }
+    }
+
+    /// What was handed to the live feed.
+    pub fn handed_over(&self) -> &Mutex<Vec<Handover>> {
+        &self.handed_over
+    }
+
+    pub(crate) const fn process(&self) -> &Process {
+        &self.process
     }
 
     fn put(&self, queue: &str, body: String, delay: Duration, group_id: Option<String>) {

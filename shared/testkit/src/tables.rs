@@ -25,6 +25,7 @@ use hookpost_domain::quota::Meter;
 use hookpost_domain::running::Running;
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
+use crate::live::Seats;
 use crate::{Process, lock};
 
 /// How long events are kept.
@@ -90,6 +91,7 @@ impl State {
 #[derive(Debug, Clone, Default)]
 pub struct Truth {
     state: Arc<Mutex<State>>,
+    seats: Arc<Mutex<Seats>>,
 }
 
 impl Truth {
@@ -279,6 +281,14 @@ pub struct Tables {
 }
 
 impl Tables {
+    pub(crate) fn seats(&self) -> &Mutex<Seats> {
+        &self.truth.seats
+    }
+
+    pub(crate) const fn process(&self) -> &Process {
+        &self.process
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.truth.state()
     }

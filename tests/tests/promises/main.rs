@@ -26,6 +26,7 @@ mod graveyard;
 mod idempotency;
 mod inbound;
 mod lanes;
+mod live;
 mod losing;
 mod managing;
 mod operating;

@@ -46,6 +46,9 @@ fn status_of(sample: &str) -> u64 {
         "create-endpoint" | "create-endpoint-alias" | "create-endpoint-full" => 201,
         // The delivery was cancelled when delivery's samples ran: there is no such endpoint.
         "get-delivery" | "health" | "list-endpoints" | "list-dead-letters" => 200,
+        "connect-without-ticket" | "connect-with-forged-ticket" => 401,
+        // A message is answered over its connection.
+        sample if sample.starts_with("message-") => 200,
         "batch-one-bad" | "post-batch" | "post-replay" => 202,
         sample if sample.starts_with("post-event") => 202,
         sample => panic!("nobody has said what {sample} is answered"),
@@ -73,7 +76,7 @@ async fn every_sample_runs() {
     // Replay's come first: nothing is known of what they tell. Admin's come
     // last: they make endpoints, to which the others' events would go.
     for function in [
-        "replay", "ordered", "delivery", "ingest", "inbound", "sweeper", "graphql", "admin",
+        "replay", "ordered", "delivery", "ingest", "inbound", "sweeper", "graphql", "live", "admin",
     ] {
         for (name, sample) in samples(function) {
             let about = format!("{function}/{name}");
@@ -127,7 +130,8 @@ async fn every_folder_is_a_function() {
     assert_eq!(
         folders,
         [
-            "admin", "delivery", "graphql", "inbound", "ingest", "ordered", "replay", "sweeper"
+            "admin", "delivery", "graphql", "inbound", "ingest", "live", "ordered", "replay",
+            "sweeper"
         ]
     );
 }

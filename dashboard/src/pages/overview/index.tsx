@@ -7,6 +7,7 @@ import { PageHeader } from "../../parts/page-header";
 import { bounds, useRange } from "../../parts/range";
 import { RangePicker } from "../../parts/range-picker";
 import { Attention } from "./attention";
+import { Beginning } from "./beginning";
 import { Charts } from "./charts";
 import { Endpoints } from "./endpoints";
 import { Figures } from "./figures";
@@ -34,6 +35,7 @@ export default function OverviewPage() {
         actions={<RangePicker value={range} onChange={setRange} />}
       />
       <Stack gap="md">
+        {metrics.data?.total_events === 0 && <Beginning />}
         <Attention stats={stats.data} backlog={backlog.data} />
         {stats.error && <ErrorState error={stats.error} retry={() => stats.refetch()} />}
         {stats.data ? (

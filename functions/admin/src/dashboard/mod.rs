@@ -97,8 +97,8 @@ fn deployment(config: &Config) -> Reply {
 }
 
 /// Where attempts can be watched over WebSocket, if anywhere.
-fn live_url(_config: &Config) -> Option<&str> {
-    None
+fn live_url(config: &Config) -> Option<&str> {
+    config.live_url.as_deref()
 }
 
 fn file(call: &Call, asset: &Asset) -> Reply {

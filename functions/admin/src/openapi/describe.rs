@@ -10,7 +10,7 @@ use hookpost_management::view::{
 use hookpost_management::{
     BacklogView, CriteriaQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, EventQuery,
     HealthQuery, JobQuery, MatchInput, OpenBreaker, PreviewInput, ResolveOrder, RetryOrder,
-    StatsQuery, StatusQuery, TestDraft,
+    StatsQuery, StatusQuery, TestDraft, TicketView,
 };
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
@@ -413,6 +413,12 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
         Op::ListAudit => access::list_audit(shapes),
         Op::WhoAmI => access::whoami(shapes),
         Op::Deployment => access::deployment(shapes),
+        Op::LiveTicket => call(
+            "createLiveTicket",
+            "live",
+            "Leave to watch attempts as they happen, over WebSocket; for a minute",
+        )
+        .json::<TicketView>(201, shapes),
         Op::ListJobs => call("listJobs", "jobs", "Jobs, newest first")
             .query::<JobQuery>(shapes)
             .answers(200, "Done", Some(("application/json", elsewhere::jobs()))),

@@ -29,6 +29,7 @@ fn plan() -> Plan {
         account: "000000000000".to_owned(),
         stack: "hookpost-local".to_owned(),
         sqs_endpoint: String::new(),
+        socket_endpoint: String::new(),
         api_endpoint: String::new(),
         parameters: std::collections::BTreeMap::default(),
         local_defaults: std::collections::BTreeMap::default(),

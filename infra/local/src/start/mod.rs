@@ -7,9 +7,11 @@
 mod errors;
 mod settings;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use local_sqs::{ACCOUNT, REGION, Sqs, queue_name_of_arn};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -28,6 +30,7 @@ use crate::queues;
 use crate::receiver::{self, Receiver};
 use crate::schedule;
 use crate::secrets::Secrets;
+use crate::socket::Sockets;
 use crate::stats::{ServiceCounters, Stats};
 use crate::template::Plan;
 pub use errors::StartError;
@@ -112,17 +115,28 @@ impl System {
             permissions.clone(),
             console.clone(),
         )?;
+        let bound = permissions.clone();
         let host_setting = settings::host_setting(cli, &plan, &addresses, binaries, permissions)?;
         let host = Host::new(&plan.functions, host_setting, client, console.clone());
         settings::write_environments(cli, &plan, &host, data.as_ref(), &console)?;
 
         let document = announce::document(&plan, &addresses, data.as_ref().map(DataFolder::path));
+        let connections = Counters::default();
         let counters = ServiceCounters {
             sqs: sqs_counters,
             dynamodb: tables.counters().clone(),
             kms: secrets.kms_counters().clone(),
             secretsmanager: secrets.secrets_manager_counters().clone(),
+            connections: connections.clone(),
         };
+        let sockets = Sockets::new(
+            plan.sockets.clone(),
+            host.clone(),
+            bound,
+            connections,
+            console.clone(),
+            addresses.live,
+        );
         let stats = Stats::new(
             host.clone(),
             sqs.clone(),
@@ -142,22 +156,33 @@ impl System {
             services: JoinSet::new(),
             background: Vec::new(),
         };
-        system.serve(listeners, &plan, tables, secrets, stats);
+        system.serve(listeners, &plan, tables, secrets, sockets, stats);
         system.invoke_by_events(cli, &plan);
+        system.tell(cli, queue_file, &document)?;
+        Ok(system)
+    }
+
+    /// Everything serves: from here on queues are saved, and whoever waits is told.
+    fn tell(
+        &mut self,
+        cli: &Cli,
+        queue_file: Option<PathBuf>,
+        document: &Value,
+    ) -> Result<(), StartError> {
         if let Some(file) = queue_file {
-            let saved = queues::keep_saved(system.sqs.clone(), file, system.console.clone());
-            system.background.push(tokio::spawn(saved));
+            let saved = queues::keep_saved(self.sqs.clone(), file, self.console.clone());
+            self.background.push(tokio::spawn(saved));
         }
         if let Some(path) = &cli.ready_file {
-            announce::write_ready_file(path, &document).map_err(|source| StartError::Write {
+            announce::write_ready_file(path, document).map_err(|source| StartError::Write {
                 path: path.display().to_string(),
                 source,
             })?;
         }
         if !cli.demo {
-            system.console.say(system.banner());
+            self.console.say(self.banner());
         }
-        Ok(system)
+        Ok(())
     }
 
     /// Where everything is, for people.
@@ -171,6 +196,7 @@ impl System {
         plan: &Plan,
         tables: DynamoDb,
         secrets: Secrets,
+        sockets: Sockets,
         stats: Stats,
     ) {
         let ending = || self.ending.subscribe();
@@ -187,6 +213,7 @@ impl System {
             .spawn(tables.serve(listeners.dynamodb, ending()));
         self.services
             .spawn(secrets.serve(listeners.secrets, ending()));
+        self.services.spawn(sockets.serve(listeners.live, ending()));
         let extra = move |method: &::http::Method, path: &str| stats.answer(method, path);
         for listener in listeners.invoke.into_iter().chain([listeners.lambda]) {
             let host = self.host.clone();

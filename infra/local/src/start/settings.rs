@@ -37,6 +37,7 @@ pub(super) struct Listeners {
     pub invoke: Vec<TcpListener>,
     pub receiver: TcpListener,
     pub secrets: TcpListener,
+    pub live: TcpListener,
 }
 
 pub(super) async fn listen(cli: &Cli) -> Result<(Listeners, Addresses), StartError> {
@@ -50,6 +51,7 @@ pub(super) async fn listen(cli: &Cli) -> Result<(Listeners, Addresses), StartErr
         http::bind(ports.receiver, "the receiver", "--receiver-port").await?;
     let (secrets, secrets_at) =
         http::bind(ports.secrets, "KMS and Secrets Manager", "--secrets-port").await?;
+    let (live, live_at) = http::bind(ports.live, "the live feed", "--live-port").await?;
     let listeners = Listeners {
         api,
         sqs,
@@ -58,6 +60,7 @@ pub(super) async fn listen(cli: &Cli) -> Result<(Listeners, Addresses), StartErr
         invoke,
         receiver,
         secrets,
+        live,
     };
     let addresses = Addresses {
         api: api_at,
@@ -66,6 +69,7 @@ pub(super) async fn listen(cli: &Cli) -> Result<(Listeners, Addresses), StartErr
         lambda: lambda_at,
         receiver: receiver_at,
         secrets: secrets_at,
+        live: live_at,
     };
     Ok((listeners, addresses))
 }
@@ -93,6 +97,7 @@ pub(super) fn read_template(cli: &Cli, path: &Path, at: &Addresses) -> Result<Pl
         ("Ordered", "on".to_owned()),
         ("Architecture", architecture().to_owned()),
         ("AllowedTargets", cli.allowed_targets(at.receiver, at.api)),
+        ("TestReceiverUrl", url(at.receiver)),
     ];
     let setting = Setting {
         region: REGION.to_owned(),
@@ -100,6 +105,7 @@ pub(super) fn read_template(cli: &Cli, path: &Path, at: &Addresses) -> Result<Pl
         stack: STACK.to_owned(),
         sqs_endpoint: url(at.sqs),
         api_endpoint: url(at.api),
+        socket_endpoint: format!("ws://{}", at.live),
         parameters: cli.parameter.iter().cloned().collect(),
         local_defaults: local_defaults
             .map(|(name, value)| (name.to_owned(), value))

@@ -10,6 +10,7 @@ mod names;
 mod plan;
 mod resolve;
 mod secrets;
+mod sockets;
 mod storage;
 mod yaml;
 
@@ -61,6 +62,8 @@ pub struct Plan {
     pub functions: Vec<Function>,
     /// The HTTP API, if there is one.
     pub api: Option<Api>,
+    /// WebSocket APIs.
+    pub sockets: Vec<SocketApi>,
     /// What the template declares and one machine lacks.
     pub warnings: Vec<String>,
 }
@@ -195,6 +198,30 @@ pub struct Api {
     pub throttle: Option<Throttle>,
     /// Throttling of single routes, by route key (`POST /path`).
     pub route_throttles: BTreeMap<String, Throttle>,
+}
+
+/// A WebSocket API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketApi {
+    /// What refers to it.
+    pub id: String,
+    /// Its ARN, to which stages and routes are added.
+    pub arn: String,
+    /// Its stage, which its URL ends with.
+    pub stage: String,
+    /// What tells a message's route.
+    pub selection: String,
+    /// Its routes by their keys.
+    pub routes: BTreeMap<String, SocketRoute>,
+}
+
+/// A route of a WebSocket API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketRoute {
+    /// The logical id of the function that it invokes.
+    pub function: String,
+    /// Whether what the function answers is sent to the client.
+    pub answers: bool,
 }
 
 /// Route throttling.

@@ -17,6 +17,7 @@ fn name_property(kind: &str) -> Option<&'static str> {
         "AWS::SNS::Topic" => Some("TopicName"),
         "AWS::SecretsManager::Secret" => Some("Name"),
         "AWS::KMS::Alias" => Some("AliasName"),
+        "AWS::ApiGatewayV2::Stage" => Some("StageName"),
         _ => None,
     }
 }
@@ -48,6 +49,7 @@ pub(super) fn reference(resolver: &Resolver<'_>, id: &str) -> Result<String, Tem
         "AWS::SNS::Topic" => arn(resolver, "sns", &name),
         "AWS::KMS::Key" => secrets::key_id(resolver, id),
         "AWS::SecretsManager::Secret" => secrets::secret_arn(resolver, id)?,
+        "AWS::ApiGatewayV2::Api" if is_socket(resolver, id) => name,
         "AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api" => "local".to_owned(),
         _ => name,
     })
@@ -76,6 +78,9 @@ pub(super) fn attribute(
         ("AWS::KMS::Key", "Arn") => secrets::key_arn(resolver, id),
         ("AWS::KMS::Key", "KeyId") => secrets::key_id(resolver, id),
         ("AWS::SecretsManager::Secret", "Id") => secrets::secret_arn(resolver, id)?,
+        ("AWS::ApiGatewayV2::Api", "ApiEndpoint") if is_socket(resolver, id) => {
+            resolver.setting.socket_endpoint.clone()
+        }
         ("AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api", "ApiEndpoint") => {
             resolver.setting.api_endpoint.clone()
         }
@@ -83,6 +88,13 @@ pub(super) fn attribute(
         _ => format!("{name}.{attribute}"),
     };
     Ok(answer)
+}
+
+/// Whether an API speaks WebSocket.
+fn is_socket(resolver: &Resolver<'_>, id: &str) -> bool {
+    let declared = resolver.resource(id);
+    let protocol = declared.and_then(|declared| declared.pointer("/Properties/ProtocolType"));
+    protocol.map(to_text).as_deref() == Some("WEBSOCKET")
 }
 
 /// The ARN of something in the local account and region.

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::names::kind_of;
 use super::resolve::{Resolver, to_text};
-use super::{Api, Cors, Key, Plan, TemplateError, Throttle, functions, secrets, storage};
+use super::{Api, Cors, Key, Plan, TemplateError, Throttle, functions, secrets, sockets, storage};
 
 /// Resource types that change nothing on one machine, or that others refer to.
-const WITHOUT_LOCAL_LIFE: [&str; 14] = [
+const WITHOUT_LOCAL_LIFE: [&str; 13] = [
     "AWS::ApplicationInsights::",
     "AWS::ApiGatewayV2::ApiMapping",
     "AWS::ApiGatewayV2::DomainName",
@@ -16,7 +16,6 @@ const WITHOUT_LOCAL_LIFE: [&str; 14] = [
     "AWS::CloudWatch::",
     "AWS::IAM::",
     "AWS::Lambda::EventInvokeConfig",
-    "AWS::Lambda::Permission",
     "AWS::Logs::",
     "AWS::ResourceGroups::",
     "AWS::Route53::",
@@ -29,12 +28,16 @@ pub(super) fn build(resolver: &Resolver<'_>) -> Result<Plan, TemplateError> {
     let mut plan = Plan::default();
     let mut attached = Vec::new();
     let mut aliases = Vec::new();
+    let mut socket_parts = sockets::Parts::default();
     for (id, declared) in resolver.resources()? {
         let kind = kind_of(declared);
         let properties = match declared.get("Properties") {
             Some(properties) => resolver.resolve(properties)?,
             None => Value::Null,
         };
+        if socket_parts.take(resolver, id, &kind, &properties)? {
+            continue;
+        }
         match kind.as_str() {
             "AWS::DynamoDB::Table" => plan.tables.push(storage::table(resolver, id, &properties)?),
             "AWS::SQS::Queue" => plan.queues.push(storage::queue(resolver, id, &properties)?),
@@ -73,6 +76,7 @@ pub(super) fn build(resolver: &Resolver<'_>) -> Result<Plan, TemplateError> {
     for (id, kind, properties) in attached {
         functions::attach(&mut plan, &id, &kind, &properties)?;
     }
+    socket_parts.assemble(resolver, &mut plan);
     if plan.api.is_none() && plan.functions.iter().any(|f| !f.routes.is_empty()) {
         // SAM makes an API by itself for routes that name none.
         plan.api = Some(api(&resolver.global("HttpApi")?));

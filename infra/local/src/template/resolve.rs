@@ -24,6 +24,8 @@ pub struct Setting {
     pub sqs_endpoint: String,
     /// Where the API is served: `http://127.0.0.1:8000`.
     pub api_endpoint: String,
+    /// Where WebSocket APIs are served: `ws://127.0.0.1:8003`.
+    pub socket_endpoint: String,
     /// Template parameters that take another value than their default.
     pub parameters: BTreeMap<String, String>,
     /// Other defaults than the template's, where it has the parameter.

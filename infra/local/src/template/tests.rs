@@ -83,6 +83,7 @@ fn setting(parameters: &[(&str, &str)]) -> Setting {
         account: "000000000000".to_owned(),
         stack: "hookpost-local".to_owned(),
         sqs_endpoint: "http://127.0.0.1:9324".to_owned(),
+        socket_endpoint: "ws://127.0.0.1:8003".to_owned(),
         api_endpoint: "http://127.0.0.1:8000".to_owned(),
         parameters: parameters
             .iter()

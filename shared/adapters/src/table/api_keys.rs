@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use hookpost_domain::Timestamp;
 use hookpost_domain::access::{ApiKey, KeyDigest, KeyId, KeyRecord, Reach, SigningKey};
-use hookpost_domain::ports::{Error, Write};
+use hookpost_domain::ports::{self, Error, Write};
 
 use super::item::{Item, Read, n, s};
 use super::{Store, damaged, failed, readable};
@@ -264,23 +264,30 @@ impl Store {
         self.signing_key.get_or_try_init(stored).await
     }
 
+    async fn read_signing_key(&self) -> Result<Option<SigningKey>, Error> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.tables.keys)
+            .key("pk", s(SIGNING_KEY))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem keys"))?;
+        let Some(item) = answer.item else {
+            return Ok(None);
+        };
+        let bytes = item.get("key").and_then(|value| value.as_b().ok());
+        let bytes = bytes.and_then(|blob| blob.as_ref().try_into().ok());
+        let bytes = bytes.ok_or_else(|| damaged("keys", SIGNING_KEY, "it is no key"))?;
+        Ok(Some(SigningKey::new(bytes)))
+    }
+
     /// As it is stored, or else `fresh` from now on.
     async fn stored_signing_key(&self, fresh: [u8; 32]) -> Result<SigningKey, Error> {
         for _ in 0..2 {
-            let answer = self
-                .db
-                .get_item()
-                .table_name(&self.tables.keys)
-                .key("pk", s(SIGNING_KEY))
-                .consistent_read(true)
-                .send()
-                .await
-                .map_err(failed("GetItem keys"))?;
-            if let Some(item) = answer.item {
-                let bytes = item.get("key").and_then(|value| value.as_b().ok());
-                let bytes = bytes.and_then(|blob| blob.as_ref().try_into().ok());
-                let bytes = bytes.ok_or_else(|| damaged("keys", SIGNING_KEY, "it is no key"))?;
-                return Ok(SigningKey::new(bytes));
+            if let Some(key) = self.read_signing_key().await? {
+                return Ok(key);
             }
             let mut item = Item::from([
                 ("pk".to_owned(), s(SIGNING_KEY)),
@@ -291,5 +298,19 @@ impl Store {
             super::keys::versioned_put(write, &mut item, 0, "PutItem keys").await?;
         }
         Err(damaged("keys", SIGNING_KEY, "it is not there once written"))
+    }
+}
+
+impl ports::SigningKeys for Store {
+    async fn key_to_check(&self) -> Result<Option<SigningKey>, Error> {
+        if let Some(key) = self.signing_key.get() {
+            return Ok(Some(key.clone()));
+        }
+        let key = self.read_signing_key().await?;
+        if let Some(key) = &key {
+            // Another call may have been faster, with the same one.
+            let _ = self.signing_key.set(key.clone());
+        }
+        Ok(key)
     }
 }

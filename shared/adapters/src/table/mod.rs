@@ -16,6 +16,7 @@ mod item;
 mod jobs;
 mod keys;
 mod lines;
+mod live;
 mod notes;
 mod settings;
 mod sources;

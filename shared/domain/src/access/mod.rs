@@ -6,6 +6,7 @@
 
 mod key;
 mod network;
+pub(crate) mod signed;
 mod token;
 
 use std::fmt;
