@@ -522,3 +522,6 @@ pub fn to_gateway(outcome: Result<Reply, Problem>) -> ApiGatewayV2httpResponse {
     response.body = (!reply.body.is_empty()).then_some(Body::Text(reply.body));
     response
 }
+
+#[cfg(test)]
+mod strangers;

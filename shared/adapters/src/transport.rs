@@ -262,6 +262,9 @@ fn vet(name: String, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, DialErro
 }
 
 #[cfg(test)]
+mod hostile;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -449,5 +449,46 @@ mod tests {
             let _ = Message::parse(&body);
             let _ = LastWord::parse(&body);
         }
+
+        /// What another version, another sender or a person at the console may have made of one.
+        #[test]
+        fn a_message_with_some_fields_changed_is_refused_or_reads_back(
+            changes in proptest::collection::vec((0_usize..20, proptest::option::of(crate::json::tests::any_json())), 0..4),
+            more in proptest::option::of(("[a-z_]{1,9}", crate::json::tests::any_json())),
+        ) {
+            let id = "01234567-89ab-7def-8123-456789abcdef";
+            let whole = [
+                serde_json::json!({
+                    "v": 1, "delivery_id": format!("{id}.ep_1"), "tenant": "default", "endpoint_id": "ep_1",
+                    "event_id": id, "event_type": "a.b", "timestamp": "2026-11-21T12:00:00Z", "cycle": 0,
+                    "release": 0, "sent_at": "2026-11-21T12:00:00Z", "resend": false, "payload": {"n": 1},
+                }),
+                serde_json::json!({ "v": 1, "fan_out": id, "tenant": "default", "from": 0, "to": 100 }),
+            ];
+            for mut message in whole {
+                let fields = message.as_object_mut().unwrap();
+                let names: Vec<String> = fields.keys().cloned().collect();
+                for (nth, value) in &changes {
+                    let name = &names[nth % names.len()];
+                    match value {
+                        Some(value) => drop(fields.insert(name.clone(), serde_json::from_str(&value.to_string()).unwrap())),
+                        None => drop(fields.remove(name)),
+                    }
+                }
+                if let Some((name, value)) = &more {
+                    fields.insert(name.clone(), serde_json::from_str(&value.to_string()).unwrap());
+                }
+                let text = message.to_string();
+                let _ = LastWord::parse(&text);
+                if let Ok(read) = Message::parse(&text) {
+                    let again = match &read {
+                        Message::Deliver(one) => serde_json::to_string(one),
+                        Message::FanOut(range) => serde_json::to_string(range),
+                    };
+                    let again = Message::parse(&again.unwrap());
+                    prop_assert_eq!(format!("{:?}", again.unwrap()), format!("{read:?}"));
+                }
+            }
+        }
     }
 }

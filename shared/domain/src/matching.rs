@@ -159,6 +159,7 @@ impl From<EventPattern> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn matches(pattern: &str, event_type: &str) -> bool {
         let pattern: EventPattern = pattern.parse().unwrap();
@@ -188,6 +189,32 @@ mod tests {
             "ordér",
         ] {
             assert!(bad.parse::<EventPattern>().is_err(), "{bad:?}");
+        }
+    }
+
+    /// What is nearly a pattern, and what is one.
+    fn any_pattern() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "(hookpost|[a-c]{1,3})([._:/-][a-c*]{0,2}){0,3}(\\.\\*|\\*|\\.)?",
+            "\\*|\\.\\*|\\*\\*|\\*\\.\\*",
+            ".{0,140}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_pattern_prints_what_it_reads_and_matches_by_its_text(text in any_pattern(), event in "(hookpost|[a-c]{1,3})([._:/-][a-c]{1,2}){0,3}") {
+            let Ok(pattern) = text.parse::<EventPattern>() else {
+                return Ok(());
+            };
+            prop_assert_eq!(pattern.to_string(), text.clone());
+            let event_type: EventType = event.parse().unwrap();
+            let wanted = match text.strip_suffix('*') {
+                Some("") => !event.starts_with("hookpost."),
+                Some(stem) => event.starts_with(stem) && event != stem,
+                None => event == text,
+            };
+            prop_assert_eq!(pattern.matches(&event_type), wanted);
         }
     }
 }

@@ -47,5 +47,20 @@ mod tests {
             let wait = parse(&value, Timestamp::from_millis(now));
             prop_assert!(wait.is_none_or(|wait| wait <= MAX_RETRY_AFTER));
         }
+
+        #[test]
+        fn a_date_and_a_number_of_seconds_ask_for_the_same(now in 0_u64..4_000_000_000, wait in 0_u64..200_000, blanks in "[ \\t]{0,3}") {
+            let then = std::time::UNIX_EPOCH + Duration::from_secs(now + wait);
+            let now = Timestamp::from_millis(now * 1000);
+            let wanted = Some(Duration::from_secs(wait).min(MAX_RETRY_AFTER));
+            prop_assert_eq!(parse(&format!("{blanks}{wait}{blanks}"), now), wanted);
+            prop_assert_eq!(parse(&format!("{blanks}{}", httpdate::fmt_http_date(then)), now), wanted);
+        }
+
+        #[test]
+        fn what_is_nearly_a_date_does_not_panic(value in "(Mon|Tue|Xxx|Monday), ?[0-9]{0,3}[ -](Jan|Feb|Zzz)[ -][0-9]{0,5} [0-9]{0,3}:[0-9]{0,3}:[0-9]{0,3}( GMT| UTC)?", now in any::<u64>()) {
+            let wait = parse(&value, Timestamp::from_millis(now));
+            prop_assert!(wait.is_none_or(|wait| wait <= MAX_RETRY_AFTER));
+        }
     }
 }

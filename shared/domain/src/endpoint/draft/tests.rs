@@ -1,5 +1,7 @@
 //! Endpoints as callers write them.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::retry::Backoff;
 
@@ -130,5 +132,104 @@ fn order_is_asked_for_with_what_is_done_at_a_dead_letter() {
         let draft: EndpointDraft = serde_json::from_str(change).unwrap();
         let next = draft.change(&blocking, &AllowedTargets::default(), Timestamp::default());
         assert_eq!(next.unwrap().ordered, then, "{change}");
+    }
+}
+
+/// The names of all fields, and some of their parts', so that what is made up is nearly a draft.
+const NAMES: [&str; 30] = [
+    "url",
+    "endpoint_url",
+    "name",
+    "description",
+    "metadata",
+    "event_types",
+    "events",
+    "filter",
+    "template",
+    "secret",
+    "signing",
+    "auth",
+    "headers",
+    "retry",
+    "retry_policy",
+    "max_retries",
+    "retry_statuses",
+    "no_retry_statuses",
+    "response_rules",
+    "timeout",
+    "timeout_seconds",
+    "rate_limit",
+    "rate_limit_per_second",
+    "breaker",
+    "active",
+    "paused",
+    "delays",
+    "type",
+    "initial_delay",
+    "nonsense",
+];
+
+/// Values that some field takes, near misses, and anything.
+fn any_value() -> impl Strategy<Value = serde_json::Value> {
+    let known = proptest::sample::select(vec![
+        r#""https://example.com/hook""#,
+        r#""https://127.1/""#,
+        r#"["order.*", "*"]"#,
+        r#"["*.x"]"#,
+        r#""whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw""#,
+        r#""whsk_x""#,
+        r#""ed25519""#,
+        "1e308",
+        "-0.0",
+        "1e-320",
+        "18446744073709551616",
+        r#"{"type":"basic","username":"u","password":"p"}"#,
+        r#"{"x-a":"b\r\nc"}"#,
+        r#"{"Host":"x"}"#,
+        r#"{"delays":[0,1e300,"5m"]}"#,
+        r#""standard""#,
+        r#"{"initial_delay":1e300,"multiplier":1e300,"max_delay":1e-300}"#,
+        r#"{"max_attempts":50}"#,
+        r#"[408,"4xx",99999]"#,
+        r#"{"data":{"a":[{"numeric":[">",1]}]}}"#,
+        r#"{"a":"{{data.b | upper}}"}"#,
+        r#"{"failures":0}"#,
+        r#"{"failures":5,"pause":"30s"}"#,
+        "30",
+        "0",
+        "true",
+        "null",
+        "{}",
+        "[]",
+    ]);
+    prop_oneof![
+        3 => known.prop_map(|text| serde_json::from_str(text).unwrap_or_default()),
+        1 => crate::json::tests::any_json().prop_map(|json| serde_json::from_str(&json.to_string()).unwrap()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_draft_panics_and_what_it_makes_can_be_stored_and_used(
+        fields in proptest::collection::btree_map(proptest::sample::select(&NAMES[..]), any_value(), 0..8),
+        roll in 0.0..1.0_f64,
+    ) {
+        let mut fields = fields;
+        fields.entry("url").or_insert_with(|| "https://example.com/".into());
+        fields.entry("event_types").or_insert_with(|| serde_json::json!(["*"]));
+        let text = serde_json::to_string(&fields).unwrap();
+        if let Ok(endpoint) = create(&text) {
+            let stored = serde_json::to_string(&endpoint).unwrap();
+            let read: Endpoint = serde_json::from_str(&stored).unwrap();
+            prop_assert_eq!(&stored, &serde_json::to_string(&read).unwrap());
+            let seconds = endpoint.timeout().as_secs_f64();
+            prop_assert!((1.0..=30.0).contains(&seconds), "{}", seconds);
+            for attempt in 0..60 {
+                if let Some(retry) = &endpoint.retry {
+                    let wait = retry.delay_before(attempt, roll);
+                    prop_assert!(wait.is_none_or(|wait| wait <= retry.longest()), "{:?}", wait);
+                }
+            }
+        }
     }
 }
