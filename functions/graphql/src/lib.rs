@@ -6,6 +6,7 @@
 //! of bounded size, depth and fields, so that no call costs more than a few calls of the API.
 
 mod document;
+mod given;
 mod operations;
 mod schema;
 mod shapes;

@@ -1,10 +1,11 @@
 //! What can be asked for and done: a line each here, in the table and in the dispatcher.
 
-use hookpost_adapters::api::{self, Problem};
+use hookpost_adapters::api::Problem;
 use hookpost_adapters::auth::Caller;
 use hookpost_domain::access::Scope;
 use hookpost_domain::catalogue::{EventTypeDraft, RetryPolicyDraft, SettingsDraft};
 use hookpost_domain::endpoint::{EndpointDraft, RotationDraft};
+use hookpost_domain::inbound::SourceDraft;
 use hookpost_domain::ports::World;
 use hookpost_management::page::{Found, Page};
 use hookpost_management::view::{
@@ -15,12 +16,11 @@ use hookpost_management::view::{
 use hookpost_management::{
     AuditEntryView, AuditQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, EventQuery,
     EventTypeQuery, JobQuery, KeyDraft, KeyQuery, KeyView, Management, OpenBreaker, ResolveOrder,
-    RetryOrder, RetryPolicyQuery, StatsQuery, StatusQuery, TestDraft,
+    RetryOrder, RetryPolicyQuery, SourceQuery, SourceView, StatsQuery, StatusQuery, TestDraft,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::given::{input, read, shown};
 use crate::shapes::{Arguments, Shapes};
 
 /// One of them.
@@ -72,6 +72,11 @@ pub(crate) enum Op {
     CancelJob,
     CreateApiKey,
     RevokeApiKey,
+    Sources,
+    Source,
+    CreateSource,
+    UpdateSource,
+    DeleteSource,
 }
 
 /// Its name, and whether it changes something.
@@ -123,6 +128,11 @@ pub(crate) const OPERATIONS: &[(Op, &str, bool)] = &[
     (Op::CancelJob, "cancelJob", true),
     (Op::CreateApiKey, "createApiKey", true),
     (Op::RevokeApiKey, "revokeApiKey", true),
+    (Op::Sources, "sources", false),
+    (Op::Source, "source", false),
+    (Op::CreateSource, "createSource", true),
+    (Op::UpdateSource, "updateSource", true),
+    (Op::DeleteSource, "deleteSource", true),
 ];
 
 impl Op {
@@ -274,7 +284,24 @@ impl Op {
             Self::DeleteDelivery
             | Self::DeleteDeadLetter
             | Self::DeleteEventType
+            | Self::DeleteSource
             | Self::DeleteRetryPolicy => (id(), json!({ "type": "boolean" }), "Forgets it"),
+            Self::Sources => (
+                shapes.arguments::<SourceQuery>(),
+                shapes.answer::<Page<SourceView>>(),
+                "Where somebody else's webhooks come from, newest first",
+            ),
+            Self::Source => (id(), shapes.answer::<SourceView>(), "A source"),
+            Self::CreateSource => (
+                shapes.input::<SourceDraft>(),
+                shapes.answer::<SourceView>(),
+                "Takes somebody else's webhooks; a secret that is made is shown once",
+            ),
+            Self::UpdateSource => (
+                shapes.input::<SourceDraft>().id(),
+                shapes.answer::<SourceView>(),
+                "Changes what the input names",
+            ),
             Self::DeadLetters => (
                 shapes.arguments::<DeadLetterQuery>(),
                 shapes.answer::<Found<DeadLetterView>>(),
@@ -385,6 +412,14 @@ impl Op {
                 Ok(json!(true))
             }
             Self::UpdateSettings => shown(&services.change_settings(caller, input(given)?).await?),
+            Self::Sources => shown(&services.list_sources(caller, read(given)?).await?),
+            Self::Source => shown(&services.get_source(caller, id).await?),
+            Self::CreateSource => shown(&services.create_source(caller, input(given)?).await?),
+            Self::UpdateSource => shown(&services.change_source(caller, id, input(given)?).await?),
+            Self::DeleteSource => {
+                services.delete_source(caller, id).await?;
+                Ok(json!(true))
+            }
             Self::ApiKeys => {
                 caller.require(Scope::Admin)?;
                 shown(&services.list_keys(caller, read(given)?).await?)
@@ -448,23 +483,4 @@ async fn change<W: World>(
 ) -> Result<Value, Problem> {
     let draft = read(Map::from_iter([(field.to_owned(), json!(value))]))?;
     shown(&services.change_endpoint(caller, id, draft).await?)
-}
-
-/// By the same rules as a body over HTTP.
-fn read<T: DeserializeOwned>(given: Map<String, Value>) -> Result<T, Problem> {
-    api::parse_object(Value::Object(given).to_string().as_bytes())
-}
-
-fn input<T: DeserializeOwned>(mut given: Map<String, Value>) -> Result<T, Problem> {
-    match given.remove("input") {
-        Some(Value::Object(fields)) => read(fields),
-        _ => read(Map::new()),
-    }
-}
-
-/// A payload may be JSON that is no value here, such as `1e999`.
-fn shown(view: &impl Serialize) -> Result<Value, Problem> {
-    serde_json::to_value(view).map_err(|_| {
-        Problem::bad_request("the payload is no JSON that GraphQL can hold: read it at /api/v1")
-    })
 }

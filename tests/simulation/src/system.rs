@@ -12,6 +12,7 @@ use hookpost_domain::catalogue::{RetryPolicyDraft, Rules};
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::endpoint::{EndpointDraft, EndpointState, RotationDraft};
 use hookpost_domain::lane::Lane;
+use hookpost_domain::news::Note;
 use hookpost_domain::ports::World;
 use hookpost_domain::signature::Secret;
 use hookpost_domain::target::AllowedTargets;
@@ -212,8 +213,28 @@ impl System {
         let draft: EndpointDraft = serde_json::from_value(draft).expect("a draft");
         let (secret, none) = (Secret::generate([1; 32]), AllowedTargets::default());
         let made = draft.create(id.clone(), TenantId::default(), secret, &none, self.now());
-        self.parts.truth.put_endpoint(made.expect("an endpoint"));
+        let made = made.expect("an endpoint");
+        if made.is_operational() {
+            let note = Note::listener(&made.tenant, self.now());
+            self.parts.truth.note(&note);
+        }
+        self.parts.truth.put_endpoint(made);
         id
+    }
+
+    /// Whether an endpoint is disabled.
+    pub fn is_disabled(&self, id: &EndpointId) -> bool {
+        let endpoint = self.parts.truth.endpoint(id);
+        endpoint.is_some_and(|endpoint| matches!(endpoint.state, EndpointState::Disabled(_)))
+    }
+
+    /// The types of all events, in the order of their ids.
+    pub fn event_types(&self) -> Vec<String> {
+        let events = self.parts.truth.events();
+        events
+            .iter()
+            .map(|event| event.event_type.to_string())
+            .collect()
     }
 
     /// Has an endpoint answer otherwise from now on.

@@ -86,12 +86,14 @@ async fn bill(tenant: &Tenant<'_>) -> Bill {
 /// What a process reads when it starts, and into its caches: once every second or two at most for
 /// each endpoint, and once in half an hour for the data key of the secrets, however much is
 /// delivered. It is counted apart.
-const CACHED: [&str; 5] = [
+const CACHED: [&str; 6] = [
     "delivery BatchGetItem EndpointsTable",
     "delivery GetItem KeysTable",
     "delivery GetItem SettingsTable",
     "ingest GetItem EndpointsTable",
     "ingest Query EndpointsTable",
+    // Whether anybody wants to know of dead letters.
+    "replay Query SettingsTable",
 ];
 
 /// What counts for statistics: shared by all that is delivered, bounded by time, counted apart.

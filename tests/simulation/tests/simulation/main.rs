@@ -16,4 +16,5 @@ mod letting_go;
 mod limits;
 mod many_faults;
 mod order;
+mod telling;
 mod weather;
