@@ -42,7 +42,7 @@ use hookpost_domain::ports::World;
 use page::Places;
 
 pub use audit::{AuditEntryView, AuditQuery};
-pub use dead_letters::{DeadLetterQuery, ResolveOrder};
+pub use dead_letters::{DeadLetterGroupQuery, DeadLetterQuery, ResolveOrder};
 pub use declared::{Reconciled, Todo, Undeclared, Work};
 pub use deliveries::{DeliveryQuery, RetryOrder, StatusQuery};
 pub use endpoint_states::TestDraft;
