@@ -291,6 +291,10 @@ impl<W: World> Admin<W> {
                 let listed = services.list_dead_letters(caller, call.query_as()?).await?;
                 Reply::json(200, &listed)
             }
+            Op::GroupDeadLetters => {
+                let groups = services.group_dead_letters(caller, call.query_as()?);
+                Reply::json(200, &groups.await?)
+            }
             Op::GetDeadLetter => Reply::json(200, &services.get_dead_letter(caller, id).await?),
             Op::Statistics(what) => self.statistics(what, admitted).await?,
             Op::Key(what) => self.key(what, admitted).await?,

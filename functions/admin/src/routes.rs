@@ -48,6 +48,7 @@ pub(crate) enum Op {
     DeleteDelivery,
     EventStatus,
     ListDeadLetters,
+    GroupDeadLetters,
     GetDeadLetter,
     ResolveDeadLetter,
     DeleteDeadLetter,
@@ -234,6 +235,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/status", READ, Op::EventStatus),
 
     route("GET", "/dead-letters", READ, Op::ListDeadLetters),
+    route("GET", "/dead-letters/groups", READ, Op::GroupDeadLetters),
     route("GET", "/dead-letters/{id}", READ, Op::GetDeadLetter),
     route("DELETE", "/dead-letters/{id}", MANAGE, Op::DeleteDeadLetter),
     route("POST", "/dead-letters/{id}/resolve", MANAGE, Op::ResolveDeadLetter),

@@ -9,14 +9,15 @@ use hookpost_domain::inbound::SourceDraft;
 use hookpost_domain::ports::World;
 use hookpost_management::page::{Found, Page};
 use hookpost_management::view::{
-    CancelledView, DeadLetterView, DeliveryView, EndpointView, EventStatusView, EventSummary,
-    EventTypeView, EventView, HealthView, MetricsView, RetryPolicyView, SettingsView, StatsView,
-    TestView,
+    CancelledView, DeadLetterGroupsView, DeadLetterView, DeliveryView, EndpointView,
+    EventStatusView, EventSummary, EventTypeView, EventView, HealthView, MetricsView,
+    RetryPolicyView, SettingsView, StatsView, TestView,
 };
 use hookpost_management::{
-    AuditEntryView, AuditQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, EventQuery,
-    EventTypeQuery, JobQuery, KeyDraft, KeyQuery, KeyView, Management, OpenBreaker, ResolveOrder,
-    RetryOrder, RetryPolicyQuery, SourceQuery, SourceView, StatsQuery, StatusQuery, TestDraft,
+    AuditEntryView, AuditQuery, DeadLetterGroupQuery, DeadLetterQuery, DeliveryQuery,
+    EndpointQuery, EventQuery, EventTypeQuery, JobQuery, KeyDraft, KeyQuery, KeyView, Management,
+    OpenBreaker, ResolveOrder, RetryOrder, RetryPolicyQuery, SourceQuery, SourceView, StatsQuery,
+    StatusQuery, TestDraft,
 };
 use serde_json::{Map, Value, json};
 
@@ -35,6 +36,7 @@ pub(crate) enum Op {
     Deliveries,
     Delivery,
     DeadLetters,
+    DeadLetterGroups,
     DeadLetter,
     Jobs,
     Job,
@@ -91,6 +93,7 @@ pub(crate) const OPERATIONS: &[(Op, &str, bool)] = &[
     (Op::Deliveries, "deliveries", false),
     (Op::Delivery, "delivery", false),
     (Op::DeadLetters, "deadLetters", false),
+    (Op::DeadLetterGroups, "deadLetterGroups", false),
     (Op::DeadLetter, "deadLetter", false),
     (Op::Jobs, "jobs", false),
     (Op::Job, "job", false),
@@ -307,6 +310,11 @@ impl Op {
                 shapes.answer::<Found<DeadLetterView>>(),
                 "Dead letters, newest event first",
             ),
+            Self::DeadLetterGroups => (
+                shapes.arguments::<DeadLetterGroupQuery>(),
+                shapes.answer::<DeadLetterGroupsView>(),
+                "How many dead letters there are of each endpoint and failure, the most first",
+            ),
             Self::DeadLetter => (id(), shapes.answer::<DeadLetterView>(), "A dead letter"),
             Self::Stats => (
                 shapes.arguments::<StatsQuery>(),
@@ -377,6 +385,9 @@ impl Op {
             Self::Event => shown(&services.get_event(caller, id).await?),
             Self::Delivery => shown(&services.get_delivery(caller, id).await?),
             Self::DeadLetters => shown(&services.list_dead_letters(caller, read(given)?).await?),
+            Self::DeadLetterGroups => {
+                shown(&services.group_dead_letters(caller, read(given)?).await?)
+            }
             Self::DeadLetter => shown(&services.get_dead_letter(caller, id).await?),
             Self::EventStatus => shown(&services.event_status(caller, read(given)?).await?),
             Self::Deliveries => shown(&services.list_deliveries(caller, read(given)?).await?),

@@ -46,7 +46,7 @@ use page::Places;
 
 pub use audit::{AuditEntryView, AuditQuery};
 pub use backlog::{BacklogView, WaitingView};
-pub use dead_letters::{DeadLetterQuery, ResolveOrder};
+pub use dead_letters::{DeadLetterGroupQuery, DeadLetterQuery, ResolveOrder};
 pub use declared::{Reconciled, Todo, Undeclared, Work};
 pub use deliveries::{DeliveryQuery, RetryOrder, StatusQuery};
 pub use endpoint_states::TestDraft;

@@ -1,11 +1,14 @@
-import { EmptyState } from "../../parts/empty-state";
-import { PageHeader } from "../../parts/page-header";
+import { Route, Switch } from "wouter";
+import { DetailPage } from "./detail";
+import { ListPage } from "./list";
 
 export default function DeliveriesPage() {
   return (
-    <>
-      <PageHeader title="Deliveries" />
-      <EmptyState title="Not here yet" />
-    </>
+    <Switch>
+      <Route path="/deliveries">
+        <ListPage />
+      </Route>
+      <Route path="/deliveries/:id">{({ id }) => <DetailPage id={id} key={id} />}</Route>
+    </Switch>
   );
 }

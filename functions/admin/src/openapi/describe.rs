@@ -3,14 +3,14 @@
 use hookpost_domain::endpoint::{DirectDraft, EndpointDraft, RotationDraft};
 use hookpost_management::page::{Found, Page};
 use hookpost_management::view::{
-    CancelledView, CriteriaView, DeadLetterView, DeliveryView, DirectView, EndpointView,
-    EventStatusView, EventSummary, EventView, HealthView, MatchView, MetricsView, PreviewView,
-    StatsView, SubscriberHealthView, TestView,
+    CancelledView, CriteriaView, DeadLetterGroupsView, DeadLetterView, DeliveryView, DirectView,
+    EndpointView, EventStatusView, EventSummary, EventView, HealthView, MatchView, MetricsView,
+    PreviewView, StatsView, SubscriberHealthView, TestView,
 };
 use hookpost_management::{
-    BacklogView, CriteriaQuery, DeadLetterQuery, DeliveryQuery, EndpointQuery, EventQuery,
-    HealthQuery, JobQuery, MatchInput, OpenBreaker, PreviewInput, ResolveOrder, RetryOrder,
-    StatsQuery, StatusQuery, TestDraft, TicketView,
+    BacklogView, CriteriaQuery, DeadLetterGroupQuery, DeadLetterQuery, DeliveryQuery,
+    EndpointQuery, EventQuery, HealthQuery, JobQuery, MatchInput, OpenBreaker, PreviewInput,
+    ResolveOrder, RetryOrder, StatsQuery, StatusQuery, TestDraft, TicketView,
 };
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
@@ -396,6 +396,13 @@ pub(super) fn describe(op: Op, shapes: &mut SchemaGenerator) -> Described {
         )
         .query::<DeadLetterQuery>(shapes)
         .json::<Found<DeadLetterView>>(200, shapes),
+        Op::GroupDeadLetters => call(
+            "groupDeadLetters",
+            "dead letters",
+            "How many dead letters there are of each endpoint and failure, the most first. A call counts the newest 2,000 at most and says whether that was all",
+        )
+        .query::<DeadLetterGroupQuery>(shapes)
+        .json::<DeadLetterGroupsView>(200, shapes),
         Op::GetDeadLetter => call("getDeadLetter", "dead letters", "A dead letter")
             .json::<DeadLetterView>(200, shapes),
         Op::GetReplay => call("getReplay", "replays", "How far a replay has got").answers(

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod filter;
+mod groups;
 mod index;
 mod way;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use attempt::{Attempt, AttemptResult, FailureKind, MAX_RESPONSE_BYTES, clip, clip_text};
 pub use filter::{DeliveryFilter, MAX_IDS, StatusName};
+pub use groups::{DeadGroup, DeadGroups};
 pub use index::{IndexKeys, RESOLVED, WaitKey, due_key, held_key, status_key};
 pub use way::{Only, Pass, Way, passes, rest_of};
 

@@ -1,7 +1,7 @@
 //! Deliveries, their attempts, and dead letters.
 
 use hookpost_domain::delivery::{
-    Attempt, AttemptResult, Delivery, FailureKind, Resolution, Status,
+    Attempt, AttemptResult, DeadGroup, Delivery, FailureKind, Resolution, Status,
 };
 use hookpost_domain::matching::EventType;
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
@@ -97,6 +97,59 @@ pub struct DeadLetterView {
     pub resolved_by: Option<String>,
     /// In whose words.
     pub note: Option<String>,
+}
+
+/// Dead letters to one endpoint that failed alike.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "DeadLetterGroup")]
+pub struct DeadLetterGroupView {
+    /// To which endpoint.
+    pub endpoint_id: EndpointId,
+    /// The last failure, `timeout`, `http_503`; or why they were given up, `expired`: what a
+    /// filter's `failure` says to mean them.
+    pub failure: String,
+    /// Why the newest one was given up, in words.
+    pub reason: String,
+    /// How many.
+    pub count: usize,
+    /// When the oldest one's event was accepted.
+    pub oldest_at: Timestamp,
+    /// When the newest one's event was accepted.
+    pub newest_at: Timestamp,
+    /// The newest one.
+    pub example_id: DeliveryId,
+}
+
+/// Dead letters in groups, as far as they were looked at.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "DeadLetterGroups")]
+pub struct DeadLetterGroupsView {
+    /// The groups, the largest first.
+    pub data: Vec<DeadLetterGroupView>,
+    /// Whether every dead letter that the filter means was counted. Otherwise the newest were: go
+    /// on from `next`, and add the counts up.
+    pub complete: bool,
+    /// How many dead letters were counted.
+    pub counted: usize,
+    /// How far back was looked, if not all the way: the event of the oldest one was accepted then.
+    pub looked_back_to: Option<Timestamp>,
+    /// What to pass as `after` to go on; `null` if everything was counted.
+    pub next: Option<String>,
+}
+
+impl DeadLetterGroupView {
+    /// A group as it is shown.
+    pub fn of(group: DeadGroup) -> Self {
+        Self {
+            endpoint_id: group.endpoint,
+            failure: group.failure,
+            reason: group.reason,
+            count: group.count,
+            oldest_at: group.oldest,
+            newest_at: group.newest,
+            example_id: group.example,
+        }
+    }
 }
 
 impl AttemptView {

@@ -8,7 +8,10 @@ mod event_type;
 mod matching;
 mod statistics;
 
-pub use delivery::{AttemptError, AttemptView, DeadLetterView, DeliveryView};
+pub use delivery::{
+    AttemptError, AttemptView, DeadLetterGroupView, DeadLetterGroupsView, DeadLetterView,
+    DeliveryView,
+};
 pub use direct::DirectView;
 pub use endpoint::{
     AuthView, BreakerPolicyView, BreakerView, EndpointView, HealthView, JitterView, LineView,

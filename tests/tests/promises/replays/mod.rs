@@ -2,6 +2,7 @@
 //! asked for, in a fresh cycle; and nothing that is not dead ever does.
 
 mod filters;
+mod groups;
 mod pace;
 
 use hookpost_tests::{Answer, Call, EndpointBuilder, Tenant, wait};
