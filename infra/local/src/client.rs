@@ -68,6 +68,14 @@ impl Client {
         self.call(Method::POST, url, Some(body)).await
     }
 
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        body: &Value,
+    ) -> Result<T, CallError> {
+        self.call(Method::PATCH, url, Some(body)).await
+    }
+
     pub(crate) async fn put(&self, url: Url, body: &Value) -> Result<(), CallError> {
         let _answer: Value = self.call(Method::PUT, url, Some(body)).await?;
         Ok(())

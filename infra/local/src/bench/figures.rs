@@ -28,6 +28,8 @@ pub(super) struct Function {
     pub(super) instances: usize,
     pub(super) invocations: u64,
     pub(super) errors: u64,
+    pub(super) memory_mb: u32,
+    pub(super) busy_ms: u64,
     pub(super) cpu_ms: u64,
     pub(super) peak_rss_kib: u64,
     pub(super) start_to_first_next: Option<Starts>,

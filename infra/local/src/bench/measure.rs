@@ -24,22 +24,25 @@ use crate::usage;
 
 /// The secret of the specification's published example; it guards nothing here.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const TARGET: &str = "/success/bench";
+pub(super) const TARGET: &str = "/success/bench";
 const WARM_UP_EVENTS: u32 = 1_000;
 const WARM_UP_CALLS: u32 = 16;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// With nothing new for so long, what is missing is lost.
 const PATIENCE: Duration = Duration::from_secs(60);
+const SLOW_QUEUE: &str = "SlowQueue";
 const DELIVERY_QUEUE: &str = "DeliveryQueue";
 const MIB: f64 = 1_048_576.0;
 const MB: f64 = 1e6;
 
 /// A running system with a receiver, ready to be measured.
 pub(super) struct Bench<'a> {
-    options: &'a Options,
-    system: System,
-    client: Client,
-    receiver: Url,
+    pub(super) options: &'a Options,
+    pub(super) system: System,
+    pub(super) client: Client,
+    pub(super) receiver: Url,
+    /// The endpoints' ids.
+    pub(super) endpoints: Vec<String>,
     starts: BTreeMap<String, ColdStart>,
 }
 
@@ -122,6 +125,7 @@ impl<'a> Bench<'a> {
             system: System::start(options, &target).await?,
             client: Client::new(),
             receiver,
+            endpoints: Vec::new(),
             starts: BTreeMap::new(),
         };
         bench.register().await?;
@@ -129,7 +133,7 @@ impl<'a> Bench<'a> {
         Ok(bench)
     }
 
-    async fn register(&self) -> Result<(), CallError> {
+    async fn register(&mut self) -> Result<(), CallError> {
         let secrets = with_path(&self.receiver, "/_control/secrets", None);
         self.client.put(secrets, &json!({ TARGET: SECRET })).await?;
         for n in 0..self.options.endpoints {
@@ -142,7 +146,9 @@ impl<'a> Bench<'a> {
                 "secret": SECRET,
             });
             let endpoints = with_path(&self.system.ready.api, "/api/v1/endpoints", None);
-            let _created: Value = self.client.post(endpoints, &endpoint).await?;
+            let created: Value = self.client.post(endpoints, &endpoint).await?;
+            let id = created.get("id").and_then(Value::as_str);
+            self.endpoints.push(id.unwrap_or_default().to_owned());
         }
         Ok(())
     }
@@ -253,6 +259,11 @@ impl<'a> Bench<'a> {
         }
     }
 
+    /// Takes the system down.
+    pub(super) async fn leave(self) {
+        self.system.end().await;
+    }
+
     /// Takes the system down and puts the report together.
     pub(super) async fn end(self, phases: Vec<Phase>) -> Result<Report, BenchError> {
         let functions = self.stats().await?.functions;
@@ -282,7 +293,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn load(&self, pace: Pace, events: u32) -> Load {
+    pub(super) fn load(&self, pace: Pace, events: u32) -> Load {
         Load {
             api: self.system.ready.api.clone(),
             pace,
@@ -293,13 +304,13 @@ impl<'a> Bench<'a> {
         }
     }
 
-    async fn stats(&self) -> Result<Stats, CallError> {
+    pub(super) async fn stats(&self) -> Result<Stats, CallError> {
         let url = with_path(&self.system.ready.lambda, "/_local/stats", None);
         self.client.get(url).await
     }
 
     /// Waits until so many events have arrived, or no more come.
-    async fn wait_for(&self, accepted: u64) -> Result<PathCounts, CallError> {
+    pub(super) async fn wait_for(&self, accepted: u64) -> Result<PathCounts, CallError> {
         let mut last_news = Instant::now();
         let mut known = 0;
         loop {
@@ -319,12 +330,14 @@ impl<'a> Bench<'a> {
     }
 
     /// What was delivered is deleted from the queue a little later.
-    async fn wait_for_empty_queue(&self) -> Result<(), CallError> {
+    pub(super) async fn wait_for_empty_queue(&self) -> Result<(), CallError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let url = with_path(&self.system.ready.lambda, "/_local/queues", None);
             let queues: Queues = self.client.get(url).await?;
-            let left = queues.get(DELIVERY_QUEUE).map_or(0, |queue| queue.all());
+            let lanes = [DELIVERY_QUEUE, SLOW_QUEUE].into_iter();
+            let lanes = lanes.filter_map(|lane| queues.get(lane));
+            let left: u64 = lanes.map(|queue| queue.all()).sum();
             if left == 0 || Instant::now() > deadline {
                 return Ok(());
             }

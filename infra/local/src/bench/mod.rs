@@ -8,6 +8,7 @@
 //! memory, AWS calls and consumed units are the local system's own, taken when
 //! its delivery queue is empty again.
 
+mod beside;
 mod cost;
 mod figures;
 mod load;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use self::beside::Unwell;
 use self::load::Pace;
 use self::measure::Bench;
 use crate::client::CallError;
@@ -71,6 +73,13 @@ pub struct Options {
     /// A template parameter, such as DeliveryConcurrency=10.
     #[arg(long, value_name = "KEY=VALUE")]
     parameter: Vec<String>,
+    /// Measure what the others notice of one endpoint in ten that is slow, or silent: the same load
+    /// twice, first with all of them well [default: 50 a second for a minute].
+    #[arg(long, value_name = "HOW")]
+    beside: Option<Unwell>,
+    /// Events that wait for a silent endpoint before that load.
+    #[arg(long, value_name = "N", default_value_t = 2_000, requires = "beside")]
+    waiting: u32,
     /// Write what was measured as JSON, too.
     #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
@@ -107,6 +116,11 @@ pub async fn run(
     };
     writeln!(progress, "starting the local system").map_err(told)?;
     let mut bench = Bench::start(options).await?;
+    if let Some(unwell) = options.beside {
+        let compared = bench.compare(unwell, progress).await?;
+        bench.leave().await;
+        return write!(out, "{compared}").map_err(told);
+    }
     let mut phases = Vec::new();
     for (pace, events) in phases_of(options) {
         writeln!(progress, "{pace}: {events} events").map_err(told)?;

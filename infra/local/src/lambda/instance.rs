@@ -81,6 +81,16 @@ impl Instance {
         }
     }
 
+    /// How long its invocation of a function with this time-out has lasted, if it has one.
+    pub(super) fn busy_for(&self, timeout: Duration, now: Instant) -> Duration {
+        match &self.state {
+            State::Busy { deadline, .. } => {
+                timeout.saturating_sub(deadline.saturating_duration_since(now))
+            }
+            State::Starting | State::Idle { .. } | State::Ending => Duration::ZERO,
+        }
+    }
+
     /// Its invocation, if it has one that is wanted.
     pub(super) fn take_job(&mut self, wanted: impl Fn(&Job) -> bool) -> Option<Job> {
         match std::mem::replace(&mut self.state, State::Ending) {

@@ -36,6 +36,7 @@ pub(super) struct Function {
     pub arn: String,
     pub binary: String,
     pub timeout: Duration,
+    memory_mb: u32,
     pub environment: Vec<(OsString, OsString)>,
     limit: usize,
     pool: Mutex<Pool>,
@@ -72,6 +73,7 @@ impl Function {
             arn: function.arn.clone(),
             binary: function.binary.clone(),
             timeout: function.timeout,
+            memory_mb: function.memory_mb,
             environment: environment::of(function, setting),
             limit: polled + setting.max_instances,
             pool: Mutex::default(),
@@ -160,6 +162,7 @@ impl Function {
         let Some(instance) = pool.instances.get_mut(&id) else {
             return false;
         };
+        let busy = instance.busy_for(self.timeout, now);
         let Some(job) = instance.take_job(|job| job.request_id == request_id) else {
             return false;
         };
@@ -169,6 +172,7 @@ impl Function {
         if first {
             pool.tally.to_first_answer.push(took);
         }
+        pool.tally.busy += busy;
         pool.tally.invocations += 1;
         pool.tally.errors += u64::from(matches!(outcome, Outcome::Failed(_)));
         drop(pool);
@@ -245,6 +249,7 @@ impl Function {
                     tally.invocations += 1;
                     tally.errors += 1;
                     tally.timeouts += 1;
+                    tally.busy += self.timeout;
                     instance.fail("Sandbox.Timedout", &text);
                     instance.kill.notify_one();
                 }
@@ -316,6 +321,8 @@ impl Function {
             errors: tally.errors,
             timeouts: tally.timeouts,
             crashes: tally.crashes,
+            memory_mb: self.memory_mb,
+            busy_ms: u64::try_from(tally.busy.as_millis()).unwrap_or(u64::MAX),
             cpu_ms: cpu_ms + tally.ended_cpu_ms,
             peak_rss_kib: tally.peak_rss_kib.max(peak.unwrap_or(0)),
             start_to_first_next: tally.to_first_next.summary(),

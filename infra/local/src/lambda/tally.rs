@@ -17,6 +17,8 @@ pub(super) struct Tally {
     pub errors: u64,
     pub timeouts: u64,
     pub crashes: u64,
+    /// How long invocations lasted, together.
+    pub busy: Duration,
     /// CPU time of instances that have ended.
     pub ended_cpu_ms: u64,
     pub peak_rss_kib: u64,
@@ -86,6 +88,10 @@ pub struct FunctionStats {
     pub timeouts: u64,
     /// Processes that ended by themselves.
     pub crashes: u64,
+    /// Its memory size in MB.
+    pub memory_mb: u32,
+    /// How long its invocations lasted, together, in milliseconds: what Lambda bills.
+    pub busy_ms: u64,
     /// User and system time of all its processes in milliseconds.
     pub cpu_ms: u64,
     /// The most memory that one of its processes held, in KiB.
