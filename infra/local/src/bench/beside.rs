@@ -17,7 +17,7 @@ use super::BenchError;
 use super::cost::count;
 use super::figures::{Quantiles, Queues};
 use super::load::{Load, Pace};
-use super::measure::{Bench, TARGET};
+use super::measure::Bench;
 use crate::client::{CallError, Client, with_path};
 
 const PER_SECOND: u32 = 50;

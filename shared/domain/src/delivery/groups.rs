@@ -64,7 +64,7 @@ impl DeadGroups {
     /// The groups, the largest first, and of equal ones the one that grew last.
     pub fn largest_first(self) -> Vec<DeadGroup> {
         let mut groups: Vec<DeadGroup> = self.0.into_values().collect();
-        groups.sort_by(|one, other| (other.count, other.newest).cmp(&(one.count, one.newest)));
+        groups.sort_by_key(|group| std::cmp::Reverse((group.count, group.newest)));
         groups
     }
 }

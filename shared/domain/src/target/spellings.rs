@@ -4,6 +4,8 @@
 //! short forms, digits and dots that IDNA maps to ASCII, escapes, and IPv4 within IPv6. That each
 //! is one is shown by those of public addresses, which pass and mean the address.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -63,7 +65,7 @@ fn disguised(text: &str, how: &[u8]) -> String {
     let mut out = String::new();
     for (at, letter) in text.chars().enumerate() {
         match how.get(at).map(|how| how % 5) {
-            Some(1) => out.push_str(&format!("%{:02x}", u32::from(letter))),
+            Some(1) => write!(out, "%{:02x}", u32::from(letter)).unwrap(),
             Some(2) if letter == '.' => out.push('\u{3002}'),
             Some(2) => out.push(char::from_u32(u32::from(letter) + 0xfee0).unwrap()),
             Some(3) => out.push(letter.to_ascii_uppercase()),
