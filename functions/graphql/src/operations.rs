@@ -367,6 +367,7 @@ impl Op {
     }
 
     /// Does it.
+    #[expect(clippy::too_many_lines, reason = "a line for each operation")]
     pub(crate) async fn run<W: World>(
         self,
         services: &Management<W>,

@@ -117,11 +117,6 @@ impl Truth {
         state.versions.rules += 1;
     }
 
-    /// All endpoints.
-    pub fn endpoints(&self) -> Vec<Endpoint> {
-        self.state().endpoints.values().cloned().collect()
-    }
-
     /// An endpoint's configuration.
     pub fn endpoint(&self, id: &EndpointId) -> Option<Endpoint> {
         self.state().endpoints.get(id).cloned()

@@ -147,8 +147,8 @@ impl Hostile {
 
 fn status(answer: &Answer) -> Option<u16> {
     match &answer.result {
-        AttemptResult::Accepted(status) => Some(*status),
-        AttemptResult::Failed {
+        AttemptResult::Accepted(status)
+        | AttemptResult::Failed {
             kind: FailureKind::Http(status),
             ..
         } => Some(*status),
@@ -179,7 +179,7 @@ fn of_a_huge_answer_no_more_than_its_beginning_is_read() {
         for with_body in [false, true] {
             let hostile = Hostile::playing(move |out| {
                 out.write(head.as_bytes());
-                out.write_for_ever(&[b'x'; 64 * 1024]);
+                out.write_for_ever(&vec![b'x'; 64 * 1024]);
             });
             assert_eq!(status(&hostile.post(with_body)), Some(wanted), "{head}");
         }
