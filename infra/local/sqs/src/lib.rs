@@ -49,6 +49,7 @@ pub use clock::{Clock, ManualClock, SystemClock, Wait};
 pub use errors::SqsError;
 pub use handle::Sqs;
 pub use hooks::{Authoriser, CallInfo, CallReport, Hooks, Observer};
+pub use http::serve_router;
 pub use message::{NewMessage, ReceivedMessage, SentMessage};
 pub use names::{ACCOUNT, REGION, queue_arn, queue_name_of_arn, queue_name_of_url, queue_url};
 pub use queue::QueueCounts;
