@@ -36,7 +36,7 @@ async fn local(tenant: &Tenant<'_>, method: &str, path: &str) -> Value {
 }
 
 /// Messages that the event sources took from their queues, and deleted.
-async fn polled(tenant: &Tenant<'_>) -> (u64, u64) {
+async fn polled(tenant: &Tenant<'_>) -> (f64, f64) {
     let stats = local(tenant, "GET", "stats").await;
     let entries = |operation: &str| {
         let rows = stats["sqs"].as_array().unwrap().iter();
@@ -44,7 +44,7 @@ async fn polled(tenant: &Tenant<'_>) -> (u64, u64) {
             row["caller"] == "event-source"
                 && row["operation"].as_str().unwrap().starts_with(operation)
         });
-        its.map(|row| row["entries"].as_u64().unwrap()).sum()
+        its.map(|row| row["entries"].as_f64().unwrap()).sum::<f64>()
     };
     (entries("ReceiveMessage"), entries("DeleteMessage"))
 }
@@ -184,9 +184,9 @@ impl Book<'_> {
             reads: sum(|cost| cost.read_units),
             requests: sum(|cost| cost.sqs_requests),
             grouped: sum(|cost| cost.grouped),
-            received: received as f64,
-            deleted: deleted as f64,
-            log_bytes: table::log_bytes(&logged, received as f64),
+            received,
+            deleted,
+            log_bytes: table::log_bytes(&logged, received),
         });
         let counted: Vec<_> = bill
             .iter()

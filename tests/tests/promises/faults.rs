@@ -191,8 +191,9 @@ fn drawn(mut all: Vec<Fault>) -> Vec<Fault> {
     let seed = seed.and_then(|seed| seed.parse().ok());
     let mut state: u64 = seed.unwrap_or_else(wait::epoch_ms);
     eprintln!("HOOKPOST_SEED={state}");
+    let most: usize = asked.parse().unwrap();
     let mut out = Vec::new();
-    while out.len() < asked.parse().unwrap() && !all.is_empty() {
+    while out.len() < most && !all.is_empty() {
         // Knuth's MMIX generator; its upper bits.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)

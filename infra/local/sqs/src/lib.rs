@@ -43,13 +43,13 @@ mod tests;
 mod text;
 mod waiting;
 
+pub use self::http::serve_router;
 pub use api::{QueueInfo, ReceiveOptions};
 pub use attribute::{AttributeValue, MessageAttribute};
 pub use clock::{Clock, ManualClock, SystemClock, Wait};
 pub use errors::SqsError;
 pub use handle::Sqs;
 pub use hooks::{Authoriser, CallInfo, CallReport, Hooks, Observer};
-pub use http::serve_router;
 pub use message::{NewMessage, ReceivedMessage, SentMessage};
 pub use names::{ACCOUNT, REGION, queue_arn, queue_name_of_arn, queue_name_of_url, queue_url};
 pub use queue::QueueCounts;
