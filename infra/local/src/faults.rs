@@ -23,6 +23,7 @@ use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::lambda::Host;
 use crate::permissions::caller;
 
 /// How late a call is that is slow.
@@ -250,6 +251,13 @@ impl Faults {
         let _ending = self.kills.send(function.to_owned());
         tokio::time::sleep(ENDING).await;
         refuse(Refusal::Failed)
+    }
+}
+
+/// Ends the processes of functions that are to end.
+pub async fn carry_out(mut kills: mpsc::UnboundedReceiver<String>, host: Host) {
+    while let Some(function) = kills.recv().await {
+        host.kill(&function);
     }
 }
 

@@ -77,16 +77,14 @@ impl System {
         let binaries = checkout::binaries(cli, &template, &console).await?;
         settings::warn_of_missing(&plan, &binaries, &console);
 
-        let permissions = Permissions::new(
-            plan.functions
-                .iter()
-                .map(|function| (function.logical_id.clone(), function.policy.clone())),
-        );
+        let policies = plan.functions.iter();
+        let policies = policies.map(|f| (f.logical_id.clone(), f.policy.clone()));
+        let permissions = Permissions::new(policies);
         let client = http::client();
         let closing = watch::Sender::new(false);
         let ending = watch::Sender::new(false);
 
-        let (faults, mut kills) = Faults::new();
+        let (faults, kills) = Faults::new();
         let sqs_counters = Counters::default();
         let queue_file = data.as_ref().map(|data| data.file("queues.json"));
         let sqs = queues::open(
@@ -141,12 +139,6 @@ impl System {
             console.clone(),
             addresses.live,
         );
-        let for_kills = host.clone();
-        let killing = async move {
-            while let Some(function) = kills.recv().await {
-                for_kills.kill(&function);
-            }
-        };
         let stats = Stats::new(
             host.clone(),
             sqs.clone(),
@@ -167,6 +159,7 @@ impl System {
             services: JoinSet::new(),
             background: Vec::new(),
         };
+        let killing = faults::carry_out(kills, system.host.clone());
         system.background.push(tokio::spawn(killing));
         system.serve(listeners, &plan, tables, secrets, sockets, stats);
         system.invoke_by_events(cli, &plan);

@@ -62,6 +62,7 @@ impl Row {
             return None;
         };
         let numbers: Vec<f64> = numbers.iter().map_while(|cell| cell.parse().ok()).collect();
+        let numbers: [f64; 9] = numbers.try_into().ok()?;
         let [
             deliveries,
             calls,
@@ -72,7 +73,7 @@ impl Row {
             received,
             deleted,
             log_bytes,
-        ] = numbers.try_into().ok()?;
+        ] = numbers;
         let row = Self {
             title: (*title).to_owned(),
             deliveries,
