@@ -16,7 +16,7 @@ async fn main() -> Result<(), Error> {
     telemetry::start(config.log_level);
     let sdk = aws::sdk_config().await?;
     let (store, queues) = (Store::new(&sdk, &config), Queues::new(&sdk, &config));
-    store.warm_up().await;
+    tokio::join!(store.warm_up(), queues.warm_up());
     let sources = Sources::new(Store::new(&sdk, &config).with_vault(&sdk, &config));
     let acceptor = Acceptor::new(store, queues, RealWorld, config);
     let inbound = Arc::new(Inbound::new(sources, acceptor, RealWorld));

@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let sdk = aws::sdk_config().await?;
     let queues = Queues::new(&sdk, &config).of_events(&config);
     let store = Store::new(&sdk, &config);
-    store.warm_up().await;
+    tokio::join!(store.warm_up(), queues.warm_up());
     let door = Door::new(&sdk, &config);
     let ingest = Arc::new(Ingest::new(store, queues, RealWorld, config, door));
     lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| {

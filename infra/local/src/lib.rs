@@ -15,6 +15,7 @@ pub mod console;
 pub mod counters;
 pub mod demo;
 pub mod dynamodb;
+pub mod faults;
 pub mod gateway;
 pub mod http;
 pub mod lambda;

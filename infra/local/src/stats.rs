@@ -1,6 +1,6 @@
 //! What the local system tells about itself, for the benchmark and for tests:
-//! `/_local/stats`, `/_local/stats/reset`, `/_local/queues` and `/_local` on
-//! Lambda's port.
+//! `/_local/stats`, `/_local/stats/reset`, `/_local/queues`, `/_local/faults` and
+//! `/_local` on Lambda's port.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::clock;
 use crate::counters::Counters;
+use crate::faults::Faults;
 use crate::http::{Answer, json as json_answer};
 use crate::lambda::Host;
 use crate::template::Queue;
@@ -30,6 +31,7 @@ struct Shared {
     sqs: Sqs,
     queues: Vec<Queue>,
     counters: ServiceCounters,
+    faults: Faults,
     /// What `/_local` and the ready file say.
     about: Value,
     since: Mutex<Instant>,
@@ -72,6 +74,7 @@ impl Stats {
         sqs: Sqs,
         queues: Vec<Queue>,
         counters: ServiceCounters,
+        faults: Faults,
         about: Value,
     ) -> Self {
         Self {
@@ -80,6 +83,7 @@ impl Stats {
                 sqs,
                 queues,
                 counters,
+                faults,
                 about,
                 since: Mutex::new(clock::monotonic()),
                 own_baseline_ms: AtomicU64::new(0),
@@ -87,9 +91,21 @@ impl Stats {
         }
     }
 
+    /// What is to go wrong.
+    pub fn faults(&self) -> Faults {
+        self.shared.faults.clone()
+    }
+
     /// The answer to a call on `/_local`, if it is one.
     pub fn answer(&self, method: &Method, path: &str) -> Option<Answer> {
         let rest = path.strip_prefix("/_local")?;
+        if let Some(rest) = rest.strip_prefix("/faults") {
+            let told = self.shared.faults.answer(method, rest);
+            let status = told
+                .as_ref()
+                .map_or(StatusCode::NOT_FOUND, |_| StatusCode::OK);
+            return Some(json_answer(status, told.unwrap_or_default().to_string()));
+        }
         let body = match (method.as_str(), rest) {
             ("GET", "" | "/") => self.shared.about.clone(),
             ("GET", "/stats") => self.stats(),

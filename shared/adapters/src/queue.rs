@@ -199,16 +199,12 @@ impl Queues {
         })
     }
 
-    /// One cheap call, to have a warm connection before the first event.
+    /// Opens the connection before the first event needs it: by a call that SQS refuses for its
+    /// emptiness, and that needs no permission which who sends has not.
     pub async fn warm_up(&self) {
-        let call = self
-            .sqs
-            .get_queue_attributes()
-            .queue_url(&self.delivery_url)
-            .send()
-            .await;
-        if let Err(error) = call {
-            tracing::debug!(error = %DisplayErrorContext(&error), "the first call to SQS failed");
+        let nothing = self.sqs.send_message_batch().queue_url(&self.delivery_url);
+        if let Err(error) = nothing.send().await {
+            tracing::trace!(error = %DisplayErrorContext(&error), "the connection to SQS is open");
         }
     }
 

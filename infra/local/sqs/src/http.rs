@@ -41,16 +41,25 @@ impl Sqs {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
-        // Without TCP_NODELAY every answer waits for the client's delayed acknowledgement.
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY refused");
-            }
-        });
-        tokio::select! {
-            ended = async { axum::serve(listener, self.router()).await } => ended,
-            () = shutdown => Ok(()),
+        serve_router(listener, self.router(), shutdown).await
+    }
+}
+
+/// Serves the endpoint, with something before it; open long polls do not hold it up.
+pub async fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    // Without TCP_NODELAY every answer waits for the client's delayed acknowledgement.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY refused");
         }
+    });
+    tokio::select! {
+        ended = async { axum::serve(listener, router).await } => ended,
+        () = shutdown => Ok(()),
     }
 }
 

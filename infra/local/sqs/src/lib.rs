@@ -43,6 +43,7 @@ mod tests;
 mod text;
 mod waiting;
 
+pub use self::http::serve_router;
 pub use api::{QueueInfo, ReceiveOptions};
 pub use attribute::{AttributeValue, MessageAttribute};
 pub use clock::{Clock, ManualClock, SystemClock, Wait};

@@ -14,6 +14,7 @@ use super::operations::{
     TransactGetItems, TransactWriteItems, Units, UpdateItem,
 };
 use crate::counters::Count;
+use crate::faults::{Refusal, Service};
 use crate::http::{Answer, body, with_type};
 use crate::lambda::random_id;
 use crate::permissions::{Denied, caller};
@@ -41,20 +42,42 @@ pub(super) async fn handle(shared: &Shared, request: Request<Incoming>) -> Answe
         .and_then(|target| target.rsplit('.').next())
         .unwrap_or("")
         .to_owned();
-    let direct = match operation.as_str() {
-        "PutItem" => direct::<PutItem>(shared, &caller, &operation, &body).await,
-        "GetItem" => direct::<GetItem>(shared, &caller, &operation, &body).await,
-        "UpdateItem" => direct::<UpdateItem>(shared, &caller, &operation, &body).await,
-        "DeleteItem" => direct::<DeleteItem>(shared, &caller, &operation, &body).await,
-        "Query" => direct::<Query>(shared, &caller, &operation, &body).await,
-        "Scan" => direct::<Scan>(shared, &caller, &operation, &body).await,
-        "BatchGetItem" => direct::<BatchGetItem>(shared, &caller, &operation, &body).await,
-        "BatchWriteItem" => direct::<BatchWriteItem>(shared, &caller, &operation, &body).await,
-        "TransactGetItems" => direct::<TransactGetItems>(shared, &caller, &operation, &body).await,
+    let effect = || answer(shared, &caller, &operation, parts.clone(), body.clone());
+    let refuse = |refusal| match refusal {
+        Refusal::Failed => error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalServerError",
+            "a fault",
+        ),
+        Refusal::Throttled => error(StatusCode::BAD_REQUEST, "ThrottlingException", "a fault"),
+    };
+    shared
+        .faults
+        .pass(Service::DynamoDb, &caller, &operation, effect, refuse)
+        .await
+}
+
+async fn answer(
+    shared: &Shared,
+    caller: &str,
+    operation: &str,
+    parts: http::request::Parts,
+    body: Bytes,
+) -> Answer {
+    let direct = match operation {
+        "PutItem" => direct::<PutItem>(shared, caller, operation, &body).await,
+        "GetItem" => direct::<GetItem>(shared, caller, operation, &body).await,
+        "UpdateItem" => direct::<UpdateItem>(shared, caller, operation, &body).await,
+        "DeleteItem" => direct::<DeleteItem>(shared, caller, operation, &body).await,
+        "Query" => direct::<Query>(shared, caller, operation, &body).await,
+        "Scan" => direct::<Scan>(shared, caller, operation, &body).await,
+        "BatchGetItem" => direct::<BatchGetItem>(shared, caller, operation, &body).await,
+        "BatchWriteItem" => direct::<BatchWriteItem>(shared, caller, operation, &body).await,
+        "TransactGetItems" => direct::<TransactGetItems>(shared, caller, operation, &body).await,
         "TransactWriteItems" => {
-            direct::<TransactWriteItems>(shared, &caller, &operation, &body).await
+            direct::<TransactWriteItems>(shared, caller, operation, &body).await
         }
-        _ => rare(shared, &caller, &operation, &body),
+        _ => rare(shared, caller, operation, &body),
     };
     match direct {
         Some(answer) => answer,

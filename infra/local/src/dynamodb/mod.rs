@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use crate::console::Console;
 use crate::counters::Counters;
+use crate::faults::Faults;
 use crate::http::Client;
 use crate::permissions::Permissions;
 use crate::template::Table;
@@ -68,6 +69,7 @@ struct Shared {
     private: String,
     client: Client,
     permissions: Permissions,
+    faults: Faults,
     counters: Counters,
     console: Console,
     region: String,
@@ -85,6 +87,8 @@ pub struct DynamoDbSetting<'a> {
     pub account: &'a str,
     /// Who may do what.
     pub permissions: Permissions,
+    /// What is to go wrong.
+    pub faults: Faults,
 }
 
 impl DynamoDb {
@@ -133,6 +137,7 @@ impl DynamoDb {
                 private: address.to_string(),
                 client,
                 permissions: setting.permissions,
+                faults: setting.faults,
                 counters: Counters::default(),
                 console,
                 region: setting.region.to_owned(),

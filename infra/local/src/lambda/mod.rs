@@ -262,6 +262,13 @@ impl Host {
         &self.shared.metrics
     }
 
+    /// Ends a function's processes, whatever they are at.
+    pub fn kill(&self, called: &str) {
+        if let Some(function) = self.function(called) {
+            function.kill_all();
+        }
+    }
+
     /// Counts from zero again.
     pub fn reset_stats(&self) {
         self.shared.metrics.reset();

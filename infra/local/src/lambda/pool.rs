@@ -284,6 +284,12 @@ impl Function {
         }
     }
 
+    pub(super) fn kill_all(&self) {
+        for instance in self.pool().instances.values() {
+            instance.kill.notify_one();
+        }
+    }
+
     pub(super) fn alive(&self) -> usize {
         self.pool().instances.len()
     }

@@ -176,12 +176,23 @@ pub async fn serve(
     receiver: Receiver,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    serve_router(listener, receiver.router(), shutdown).await
+}
+
+/// The same, of a receiver with something before it.
+///
+/// Fails where the listener does.
+pub async fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
     let (stop, mut stopped) = watch::channel(false);
     let listener = listener.tap_io(|connection| {
         // Without it the last packet of an answer can wait 40 ms for an acknowledgement.
         let _unsupported = connection.set_nodelay(true);
     });
-    let server = axum::serve(listener, receiver.router())
+    let server = axum::serve(listener, router)
         .with_graceful_shutdown(async move {
             shutdown.await;
             stop.send_replace(true);

@@ -10,6 +10,7 @@ mod settings;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::middleware::from_fn_with_state;
 use local_sqs::{ACCOUNT, REGION, Sqs, queue_name_of_arn};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -21,6 +22,7 @@ use crate::cli::Cli;
 use crate::console::Console;
 use crate::counters::Counters;
 use crate::dynamodb::{DynamoDb, DynamoDbSetting};
+use crate::faults::{self, Faults};
 use crate::gateway::Gateway;
 use crate::http;
 use crate::lambda::Host;
@@ -75,15 +77,14 @@ impl System {
         let binaries = checkout::binaries(cli, &template, &console).await?;
         settings::warn_of_missing(&plan, &binaries, &console);
 
-        let permissions = Permissions::new(
-            plan.functions
-                .iter()
-                .map(|function| (function.logical_id.clone(), function.policy.clone())),
-        );
+        let policies = plan.functions.iter();
+        let policies = policies.map(|f| (f.logical_id.clone(), f.policy.clone()));
+        let permissions = Permissions::new(policies);
         let client = http::client();
         let closing = watch::Sender::new(false);
         let ending = watch::Sender::new(false);
 
+        let (faults, kills) = Faults::new();
         let sqs_counters = Counters::default();
         let queue_file = data.as_ref().map(|data| data.file("queues.json"));
         let sqs = queues::open(
@@ -100,6 +101,7 @@ impl System {
             region: REGION,
             account: ACCOUNT,
             permissions: permissions.clone(),
+            faults: faults.clone(),
         };
         let tables = DynamoDb::open(
             setting,
@@ -142,6 +144,7 @@ impl System {
             sqs.clone(),
             plan.queues.clone(),
             counters,
+            faults.clone(),
             document.clone(),
         );
         let mut system = Self {
@@ -156,6 +159,8 @@ impl System {
             services: JoinSet::new(),
             background: Vec::new(),
         };
+        let killing = faults::carry_out(kills, system.host.clone());
+        system.background.push(tokio::spawn(killing));
         system.serve(listeners, &plan, tables, secrets, sockets, stats);
         system.invoke_by_events(cli, &plan);
         system.tell(cli, queue_file, &document)?;
@@ -200,14 +205,15 @@ impl System {
         stats: Stats,
     ) {
         let ending = || self.ending.subscribe();
-        let sqs = self.sqs.clone();
+        let before_sqs = from_fn_with_state(stats.faults(), faults::before_sqs);
+        let sqs = self.sqs.router().layer(before_sqs);
         let mut ended = ending();
         self.services.spawn(async move {
             let ended = async move {
                 // An error means that the sender is gone, which is an end too.
                 let _ended = ended.wait_for(|ended| *ended).await;
             };
-            let _served = sqs.serve(listeners.sqs, ended).await;
+            let _served = local_sqs::serve_router(listeners.sqs, sqs, ended).await;
         });
         self.services
             .spawn(tables.serve(listeners.dynamodb, ending()));
@@ -220,13 +226,14 @@ impl System {
             self.services
                 .spawn(host.serve(listener, ending(), extra.clone()));
         }
+        let before_receiver = from_fn_with_state(stats.faults(), faults::before_receiver);
+        let receiver = Receiver::default().router().layer(before_receiver);
         let mut ended = ending();
         self.services.spawn(async move {
             let ended = async move {
                 let _ended = ended.wait_for(|ended| *ended).await;
             };
-            let receiver = Receiver::new(receiver::Settings::default());
-            let _served = receiver::serve(listeners.receiver, receiver, ended).await;
+            let _served = receiver::serve_router(listeners.receiver, receiver, ended).await;
         });
         let gateway = Gateway::new(
             plan,

@@ -139,9 +139,13 @@ impl Hostile {
             assert!(detail.len() <= 1024, "{detail}");
             assert!(response.len() <= 256, "{response}");
         }
+        answer
+    }
+
+    /// Holds that little more was taken than the kernel takes by itself.
+    fn was_left(&self) {
         let written = self.written.load(Ordering::Relaxed);
         assert!(written < KERNEL_BYTES, "{written} bytes taken");
-        answer
     }
 }
 
@@ -171,7 +175,7 @@ fn of_a_huge_answer_no_more_than_its_beginning_is_read() {
             200,
         ),
         (
-            "HTTP/1.1 500 Bad\r\ncontent-length: 18446744073709551614\r\n\r\n",
+            "HTTP/1.1 500 Bad\r\ncontent-length: 9223372036854775807\r\n\r\n",
             500,
         ),
         ("HTTP/1.1 503 Bad\r\n\r\n", 503),
@@ -182,6 +186,7 @@ fn of_a_huge_answer_no_more_than_its_beginning_is_read() {
                 out.write_for_ever(&vec![b'x'; 64 * 1024]);
             });
             assert_eq!(status(&hostile.post(with_body)), Some(wanted), "{head}");
+            hostile.was_left();
         }
     }
 }
@@ -197,7 +202,9 @@ fn endless_chunks_are_left_at_the_bound_or_the_time_out() {
             out.write_for_ever(chunk.repeat(1000).as_bytes());
         });
         assert_eq!(status(&hostile.post(false)), Some(200));
+        hostile.was_left();
     }
+    // What frames no byte of a body is thrown away as it comes, so only the time bounds it.
     for never_ending in ["1;", "0000000000000000", "0\r\ntrailer: ", "0\r\na: b\r\n"] {
         let hostile = Hostile::playing(move |out| {
             out.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
@@ -250,7 +257,7 @@ fn endless_headers_are_given_up_early() {
             FailureKind::Protocol,
             "{header}"
         );
-        assert!(hostile.written.load(Ordering::Relaxed) < KERNEL_BYTES);
+        hostile.was_left();
     }
 }
 

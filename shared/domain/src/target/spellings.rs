@@ -115,9 +115,9 @@ proptest! {
         (address, text) in any_v4_text(not_public()),
         scheme in "https|HTTPS|hTTps",
         slashes in r"//|/|///|\\\\|/\\",
-        user in "(|user@|user:@|:x@|example.com@|8.8.8.8@)",
+        user in "(|user@|user:@|:x@|example[.]com@|8[.]8[.]8[.]8@)",
         port in "(|:|:443|:0443|:8443|:9001)",
-        path in r"(|/|/x|\?x=1|/\.\./x|\\x|/@8.8.8.8)",
+        path in r"(|/|/x|\?x=1|/\.\./x|\\x|/@8[.]8[.]8[.]8)",
     ) {
         let mut hosts = v6_texts(address);
         hosts.push(text);
