@@ -379,7 +379,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
     }
 
     /// Hands what was attempted to the live feed, if anybody watches.
-    pub(crate) async fn show(&self) {
+    pub async fn show(&self) {
         let now = self.world.now();
         self.playbill.show(&self.store, &self.queues, now).await;
     }

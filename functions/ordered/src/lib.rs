@@ -143,9 +143,12 @@ where
         }
     }
     // In a task of its own, so that not even a panic of it touches what has been delivered.
-    let counting = tokio::spawn(async move { keeper.worker.flush_counts().await });
-    if let Err(panic) = counting.await {
-        tracing::error!(error = %panic, "writing counts panicked");
+    let telling =
+        tokio::spawn(
+            async move { tokio::join!(keeper.worker.flush_counts(), keeper.worker.show()) },
+        );
+    if let Err(panic) = telling.await {
+        tracing::error!(error = %panic, "telling what was done panicked");
     }
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = kept.into_iter().map(failure).collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use hookpost_domain::access::SigningKey;
-use hookpost_domain::live::{ConnectionId, Handover, Watch};
+use hookpost_domain::live::{ConnectionId, Handover, LiveFilter, Watch, Watcher};
 use hookpost_domain::ports::{
     Connections, Error, Feed, Sent, SigningKeys, Watched, Watches, Write,
 };
@@ -21,6 +21,25 @@ pub const SIGNING_KEY: SigningKey = SigningKey::new([7; 32]);
 pub(crate) struct Seats {
     watches: BTreeMap<TenantId, Watch>,
     until: Option<Timestamp>,
+}
+
+impl Seats {
+    pub(crate) fn take(&mut self, tenant: &TenantId, until: Timestamp) {
+        let watch = Watch {
+            version: 1,
+            watchers: vec![Watcher {
+                connection: ConnectionId::default(),
+                until,
+                filter: LiveFilter::default(),
+            }],
+        };
+        self.watches.insert(tenant.clone(), watch);
+        self.until = Some(until);
+    }
+
+    pub(crate) const fn is_taken(&self) -> bool {
+        self.until.is_some()
+    }
 }
 
 impl Watched for Tables {

@@ -251,6 +251,16 @@ impl Truth {
         self.state().violations.clone()
     }
 
+    /// Has somebody watch a tenant until then.
+    pub fn watch(&self, tenant: &TenantId, until: Timestamp) {
+        lock(&self.seats).take(tenant, until);
+    }
+
+    /// Whether anybody watches, or did.
+    pub fn is_watched(&self) -> bool {
+        lock(&self.seats).is_taken()
+    }
+
     /// The way of `process` to them.
     pub fn from(&self, process: Process) -> Tables {
         Tables {

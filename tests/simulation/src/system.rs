@@ -68,8 +68,14 @@ impl std::fmt::Debug for System {
 }
 
 fn config() -> Config {
+    config_with(false)
+}
+
+/// The same, with or without a live feed.
+fn config_with(live: bool) -> Config {
     let config = Config::parse(|name| {
-        let named = name.ends_with("_TABLE") || name.ends_with("_URL");
+        let named =
+            name.ends_with("_TABLE") || name.ends_with("_URL") || (live && name == "LIVE_FUNCTION");
         let value = if name == "SLOW_QUEUE_URL" { SLOW } else { "x" };
         named.then(|| value.to_owned())
     });
@@ -108,10 +114,11 @@ impl Parts {
         };
         let delivery = {
             let (reach, receiver) = (reach.clone(), receiver.clone());
+            let watched = truth.clone();
             Pool::new(secs(60), move || {
                 let (process, tables, queues) = reach();
                 let way = receiver.from(process.clone());
-                let settings = delivery::Settings::from(&config());
+                let settings = delivery::Settings::from(&config_with(watched.is_watched()));
                 let metrics = Metrics::new(&config());
                 let worker = Worker::new(tables, queues, way, process.clone(), settings, metrics);
                 (process, Arc::new(worker))
@@ -235,6 +242,12 @@ impl System {
             .iter()
             .map(|event| event.event_type.to_string())
             .collect()
+    }
+
+    /// Has somebody watch attempts for an hour, in a system that shows them. Before the first event.
+    pub fn watch(&self) {
+        let until = self.now().after(Duration::from_secs(3600));
+        self.parts.truth.watch(&TenantId::default(), until);
     }
 
     /// Has an endpoint answer otherwise from now on.

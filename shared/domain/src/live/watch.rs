@@ -58,6 +58,12 @@ impl From<ConnectionId> for String {
     }
 }
 
+impl Default for ConnectionId {
+    fn default() -> Self {
+        Self("none".to_owned())
+    }
+}
+
 /// One who watches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watcher {

@@ -47,6 +47,20 @@ fn a_retry_and_then_success() {
     });
 }
 
+/// Whatever becomes of showing it.
+#[test]
+fn a_delivery_that_is_watched() {
+    each_fault("watched", &async |system| {
+        system.watch();
+        let retry = json!({ "retry": { "delays": ["0s", "5s", "30s", "30s"] } });
+        let endpoint = system.endpoint("ep_1", &retry);
+        system.behave(&endpoint, Behaviour::Statuses(vec![500, 503, 200]));
+        assert!(system.publish(Some("key")).await.is_some());
+        system.settle().await;
+        assert_eq!(status_names(system), ["delivered"]);
+    });
+}
+
 #[test]
 fn attempts_run_out() {
     each_fault("exhaustion", &async |system| {
