@@ -12,6 +12,7 @@ compile_error!("build with panic = \"unwind\": a panic has to stay one delivery'
 mod attempt;
 mod book;
 mod fan_out;
+mod parts;
 mod policies;
 mod received;
 mod running;
@@ -23,16 +24,15 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use hookpost_domain::ports::{
     Concurrency, Counting, Deliveries, DeliveryQueue, Endpoints, Events, ExhaustedQueue, Holding,
-    Meters, Rulebook, Transport, World,
+    Meters, Rulebook, Transport, WakeQueue, World,
 };
 
+pub use received::Received;
 pub use worker::{Settings, Worker};
-
-use received::Received;
 
 /// What becomes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+pub enum Verdict {
     /// Its outcome is proven: SQS may delete it.
     Done,
     /// It stays in the queue.
@@ -57,9 +57,9 @@ impl<T> Tables for T where
 {
 }
 
-/// Both queues that delivering needs.
-pub trait Queues: DeliveryQueue + ExhaustedQueue + 'static {}
-impl<T: DeliveryQueue + ExhaustedQueue + 'static> Queues for T {}
+/// All queues that delivering needs.
+pub trait Queues: DeliveryQueue + ExhaustedQueue + WakeQueue + 'static {}
+impl<T: DeliveryQueue + ExhaustedQueue + WakeQueue + 'static> Queues for T {}
 
 /// Works a batch, and names the messages that stay in the queue.
 ///

@@ -7,16 +7,18 @@ use hookpost_domain::carrier::Message;
 
 /// One record of the batch.
 #[derive(Debug)]
-pub(crate) struct Received {
-    pub(crate) message_id: String,
-    pub(crate) receipt: String,
+pub struct Received {
+    /// Its id.
+    pub message_id: String,
+    /// What it is kept back with.
+    pub receipt: String,
     /// The ARN of the queue that it came by.
     pub(crate) source: String,
     /// How often it has been received, this time included.
-    pub(crate) receives: u32,
+    pub receives: u32,
     /// The body as it came.
-    pub(crate) body: String,
-    /// What it says, or why it cannot be read.
+    pub body: String,
+    /// What it says to the delivery function, or why it cannot be read.
     pub(crate) message: Result<Message, String>,
 }
 

@@ -15,6 +15,7 @@ use hookpost_domain::counters::Counters;
 use hookpost_domain::delivery::{Attempt, DeadReason, Delivery, Status};
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::lane::Lane;
+use hookpost_domain::line::Wake;
 use hookpost_domain::outcome::{self, Arrival, Patience, Settled, Step};
 use hookpost_domain::ports::{Error, Transport, World, Write};
 use hookpost_domain::request::{self, Content};
@@ -33,6 +34,9 @@ const WAIT_INSIDE: Duration = Duration::from_millis(200);
 /// How often a place is looked for in the function, and how long it waits for that at least.
 const LOOKS_INSIDE: u32 = 5;
 const SHORTEST_LOOK: Duration = Duration::from_millis(20);
+/// A longer wait of the first in a line is spent in the table: while its message waits in the queue,
+/// no other can come for the line, and a call to retry now would not be heard.
+const LINES_PARK_AFTER: Duration = Duration::from_secs(60);
 /// How often a decision is made anew when the record was changed meanwhile.
 pub(crate) const TRIES: u32 = 10;
 
@@ -45,6 +49,8 @@ pub struct Settings {
     dlq_retention: Duration,
     /// The name of the slow lane's queue, if there is one.
     slow_queue: Option<String>,
+    /// Whether what is for an endpoint that asked for order is left to its line.
+    leaves_to_lines: bool,
 }
 
 impl From<&Config> for Settings {
@@ -59,11 +65,27 @@ impl From<&Config> for Settings {
                 .as_ref()
                 .and_then(|url| url.rsplit('/').next())
                 .map(str::to_owned),
+            leaves_to_lines: true,
         }
     }
 }
 
 impl Settings {
+    /// The same, for whoever works on the lines: each is a lane of its own.
+    #[must_use]
+    pub fn of_lines(self) -> Self {
+        let patience = Patience {
+            park_after: self.patience.park_after.min(LINES_PARK_AFTER),
+            ..self.patience
+        };
+        Self {
+            leaves_to_lines: false,
+            slow_queue: None,
+            patience,
+            ..self
+        }
+    }
+
     /// The lane that a message came by.
     fn lane(&self, received: &Received) -> Lane {
         let name = received.source.rsplit(':').next();
@@ -84,7 +106,7 @@ pub struct Worker<S, Q, T, W> {
     pub(crate) http: T,
     pub(crate) world: W,
     pub(crate) settings: Settings,
-    book: Book,
+    pub(crate) book: Book,
     pub(crate) policies: Policies,
     limits: Limits,
     places: Places,
@@ -151,26 +173,37 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
             Ok(Message::FanOut(range)) => self.fan_out(range, received).await,
             Err(reason) => self.poison(received, reason).await,
         };
-        let error = match outcome {
-            Ok(verdict) => return verdict,
-            Err(error) => error,
-        };
+        match outcome {
+            Ok(verdict) => verdict,
+            Err(error) => self.put_off(received, &error).await,
+        }
+    }
+
+    /// Keeps a message back for which something did not work out.
+    pub async fn put_off(&self, received: &Received, error: &Error) -> Verdict {
         let put_off = outcome::after_an_error(received.receives, self.world.roll());
-        tracing::error!(message.id = received.message_id, error = %chain(&error), "a message was put off");
+        tracing::error!(message.id = received.message_id, error = %chain(error), "a message was put off");
         if let Err(error) = self.keep_back(received, put_off).await {
             tracing::warn!(message.id = received.message_id, error = %chain(&error), "it comes back at its time-out");
         }
         Verdict::Keep
     }
 
-    async fn keep_back(&self, received: &Received, visible_in: Duration) -> Result<(), Error> {
+    /// Leaves a message where it came from, invisible for this long.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn keep_back(&self, received: &Received, visible_in: Duration) -> Result<(), Error> {
         let lane = self.settings.lane(received);
         let kept = self.queues.keep_back(lane, &received.receipt, visible_in);
         kept.await
     }
 
     /// A body that cannot be read goes to the dead-letter queue as it is, with the reason.
-    pub(crate) async fn poison(&self, received: &Received, reason: &str) -> Result<Verdict, Error> {
+    ///
+    /// # Errors
+    /// It was not sent there.
+    pub async fn poison(&self, received: &Received, reason: &str) -> Result<Verdict, Error> {
         tracing::error!(
             message.id = received.message_id,
             reason,
@@ -195,14 +228,34 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         received: &Received,
         alike: u32,
     ) -> Result<Verdict, Error> {
-        let mut record = if carrier.may_have_a_record(received.receives, self.world.now()) {
+        let record = if carrier.may_have_a_record(received.receives, self.world.now()) {
             self.store.delivery(&carrier.delivery_id).await?
         } else {
             None
         };
+        self.carry_out(carrier, record, received, alike).await
+    }
+
+    /// Carries a delivery out whose record is, or was a moment ago, `record`, for whoever has
+    /// `received` for it.
+    ///
+    /// # Errors
+    /// A call failed: the message is to be put off.
+    pub async fn carry_out(
+        &self,
+        carrier: &Carrier,
+        mut record: Option<Delivery>,
+        received: &Received,
+        alike: u32,
+    ) -> Result<Verdict, Error> {
         for _ in 0..TRIES {
             let now = self.world.now();
             let delivery = match outcome::arrive(record, carrier, self.settings.patience, now) {
+                Arrival::Due(_) if self.is_for_a_line(carrier, now).await? => {
+                    let wake = Wake::seating(&carrier.tenant, &carrier.delivery_id, now);
+                    self.queues.wake(&[wake]).await?;
+                    return Ok(Verdict::Done);
+                }
                 Arrival::Due(delivery) => *delivery,
                 Arrival::Stale => return Ok(Verdict::Done),
                 Arrival::Early(wait) => {
@@ -265,6 +318,17 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
         })
     }
 
+    /// Whether what is for this endpoint is left to the line before it.
+    async fn is_for_a_line(&self, carrier: &Carrier, now: Timestamp) -> Result<bool, Error> {
+        if !self.settings.leaves_to_lines || !self.queues.keeps_order() {
+            return Ok(false);
+        }
+        let endpoint = self
+            .endpoint(&carrier.tenant, &carrier.endpoint_id, now)
+            .await?;
+        Ok(endpoint.is_some_and(|endpoint| endpoint.ordered.is_some()))
+    }
+
     /// Counts and measures what a write of a delivery's record adds.
     pub(crate) fn count(
         &self,
@@ -283,7 +347,7 @@ impl<S: Tables, Q: Queues, T: Transport, W: World> Worker<S, Q, T, W> {
     }
 
     /// Tells what was measured, and writes what was counted, if it is time.
-    pub(crate) async fn flush_counts(&self) {
+    pub async fn flush_counts(&self) {
         self.metrics.tell();
         self.tally.flush(&self.store, self.world.now()).await;
     }

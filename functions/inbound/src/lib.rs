@@ -14,8 +14,8 @@ use hookpost_adapters::api::{Call, Problem, Reply};
 use hookpost_adapters::auth::Caller;
 use hookpost_adapters::table::Store;
 use hookpost_domain::inbound::{MAX_BODY_BYTES, SourceId};
-use hookpost_domain::ports::{DeliveryQueue, World};
-use ingest::Acceptor;
+use hookpost_domain::ports::World;
+use ingest::{Acceptor, Queues};
 use serde_json::json;
 
 pub use sources::Sources;
@@ -32,7 +32,7 @@ fn nowhere() -> Problem {
     Problem::not_found("no source is here")
 }
 
-impl<Q: DeliveryQueue, W: World> Inbound<Q, W> {
+impl<Q: Queues, W: World> Inbound<Q, W> {
     /// A function that knows no source yet.
     pub fn new(sources: Sources, acceptor: Acceptor<Store, Q, W>, world: W) -> Self {
         Self {

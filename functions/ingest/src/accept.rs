@@ -14,11 +14,12 @@ use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::event::{CheckedDraft, Event, Payload};
 use hookpost_domain::matching::EventType;
 use hookpost_domain::measures::Metric;
-use hookpost_domain::ports::{Claim, DeliveryQueue, Error, Outgoing, World};
+use hookpost_domain::ports::{Claim, Error, Outgoing, World};
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 use serde::Serialize;
 
-use crate::{Acceptor, Tables};
+use crate::order::Joining;
+use crate::{Acceptor, Queues, Tables};
 
 /// Events that match more endpoints than this are fanned out in the background, this many a
 /// message.
@@ -136,7 +137,7 @@ enum Task {
     },
 }
 
-impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
+impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
     /// Accepts events: each is answered for itself; an error means that nothing was promised for
     /// any.
     pub(crate) async fn accept(
@@ -150,12 +151,14 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
             self.store.store_events(&fresh).await?;
         }
         let now = self.world.now();
-        let mut messages = Vec::new();
+        let (mut messages, mut joining) = (Vec::new(), Joining::default());
         for task in &tasks {
             if let Task::Send { event, repeat, .. } = task {
-                messages.extend(self.messages(event, *repeat, now).await?);
+                messages.extend(self.messages(event, *repeat, &mut joining, now).await?);
             }
         }
+        // Whoever is answered after this stands behind them.
+        let wakes = self.join(joining, now).await?;
         // What is stored is delivered, whatever the sending comes to: it counts from here on.
         for event in &fresh {
             let counts = Counters::of_event();
@@ -169,10 +172,13 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
         }
         self.metrics.tell_at_times(now);
         let send = async {
-            if messages.is_empty() {
+            if !messages.is_empty() {
+                self.queues.send(messages).await?;
+            }
+            if wakes.is_empty() {
                 return Ok(());
             }
-            self.queues.send(messages).await
+            self.queues.wake(&wakes).await
         };
         let (sent, ()) = tokio::join!(send, self.tally.flush(&self.store, now));
         sent?;
@@ -313,6 +319,7 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
         &self,
         event: &Event,
         resend: bool,
+        joining: &mut Joining,
         now: Timestamp,
     ) -> Result<Vec<(Outgoing, Duration)>, Error> {
         let known = self
@@ -325,6 +332,16 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
             .iter()
             .map(|endpoint| (&endpoint.id, endpoint))
             .collect();
+        let in_order = |id: &&EndpointId| {
+            let endpoint = endpoints.get(id);
+            self.queues.keeps_order()
+                // What is scheduled joins its line when it is due.
+                && event.deliver_at.is_none()
+                && endpoint.is_some_and(|endpoint| endpoint.ordered.is_some())
+        };
+        for endpoint in event.endpoints.iter().filter(in_order) {
+            joining.note(event, endpoint);
+        }
         let delay = |id: &EndpointId| {
             let own = endpoints
                 .get(id)
@@ -341,7 +358,8 @@ impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
             let (carrier, wait) = Carrier::first(event, id, delay(id), longest, resend, now);
             (Outgoing::Deliver(Box::new(carrier)), wait)
         };
-        Ok(event.endpoints.iter().map(message).collect())
+        let unordered = event.endpoints.iter().filter(|id| !in_order(id));
+        Ok(unordered.map(message).collect())
     }
 }
 

@@ -4,12 +4,12 @@ use hookpost_adapters::api::{self, Problem};
 use hookpost_adapters::auth::Caller;
 use hookpost_domain::Invalid;
 use hookpost_domain::event::{CheckedDraft, MAX_BATCH, MAX_BATCH_BYTES};
-use hookpost_domain::ports::{DeliveryQueue, World};
+use hookpost_domain::ports::World;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::accept::{self, Accepted, Request};
-use crate::{Acceptor, Tables, draft};
+use crate::{Acceptor, Queues, Tables, draft};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,7 +68,7 @@ fn check_number(events: usize, field: &'static str) -> Result<(), Problem> {
     Ok(())
 }
 
-impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
+impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
     /// Accepts the events of a batch; `key` is the call's idempotency key.
     ///
     /// # Errors

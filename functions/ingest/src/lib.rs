@@ -8,6 +8,7 @@ mod accept;
 mod batch;
 mod directory;
 mod draft;
+mod order;
 mod source;
 mod strict;
 
@@ -22,7 +23,8 @@ use hookpost_adapters::table::Store;
 use hookpost_domain::access::Scope;
 use hookpost_domain::event::CheckedDraft;
 use hookpost_domain::ports::{
-    Counting, DeliveryQueue, EndpointList, EventIntake, EventTypes, IdempotencyKeys, Refusal, World,
+    Counting, DeliveryQueue, EndpointList, EventIntake, EventTypes, IdempotencyKeys, LineEnds,
+    Refusal, WakeQueue, World,
 };
 
 pub use accept::Accepted;
@@ -41,8 +43,18 @@ use strict::Schemas;
 const MAX_EVENT_BYTES: usize = 1024 * 1024;
 
 /// All tables that accepting needs.
-pub trait Tables: EventIntake + IdempotencyKeys + EndpointList + EventTypes + Counting {}
-impl<T: EventIntake + IdempotencyKeys + EndpointList + EventTypes + Counting> Tables for T {}
+pub trait Tables:
+    EventIntake + IdempotencyKeys + EndpointList + EventTypes + LineEnds + Counting
+{
+}
+impl<T> Tables for T where
+    T: EventIntake + IdempotencyKeys + EndpointList + EventTypes + LineEnds + Counting
+{
+}
+
+/// Both queues that accepting needs.
+pub trait Queues: DeliveryQueue + WakeQueue {}
+impl<T: DeliveryQueue + WakeQueue> Queues for T {}
 
 /// Accepts events, over tables `S`, the delivery queue `Q`, and clock and dice `W`.
 #[derive(Debug)]
@@ -57,7 +69,7 @@ pub struct Acceptor<S, Q, W> {
     metrics: Metrics,
 }
 
-impl<S: Tables, Q: DeliveryQueue, W: World> Acceptor<S, Q, W> {
+impl<S: Tables, Q: Queues, W: World> Acceptor<S, Q, W> {
     /// One that knows no endpoints yet.
     pub fn new(store: S, queues: Q, world: W, config: Config) -> Self {
         Self {
@@ -123,7 +135,7 @@ pub enum Answer {
     Bus(Box<Accepted>),
 }
 
-impl<Q: DeliveryQueue + Refusal, W: World> Ingest<Q, W> {
+impl<Q: Queues + Refusal, W: World> Ingest<Q, W> {
     /// A function that knows no endpoints yet.
     pub fn new(store: Store, queues: Q, world: W, config: Config, door: Door) -> Self {
         Self {

@@ -12,13 +12,13 @@ use hookpost_adapters::api::{self, Problem};
 use hookpost_adapters::auth::Caller;
 use hookpost_domain::bus_event;
 use hookpost_domain::event::{CheckedDraft, MAX_BATCH};
-use hookpost_domain::ports::{DeliveryQueue, Refusal, World};
+use hookpost_domain::ports::{Refusal, World};
 use hookpost_domain::{Invalid, TenantId, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::accept::{Accepted, Request};
-use crate::{Acceptor, Tables, draft};
+use crate::{Acceptor, Queues, Tables, draft};
 
 /// What the function is invoked with.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Verdict {
     }
 }
 
-impl<S: Tables, Q: DeliveryQueue + Refusal, W: World> Acceptor<S, Q, W> {
+impl<S: Tables, Q: Queues + Refusal, W: World> Acceptor<S, Q, W> {
     /// Accepts what is in the messages of a batch, and names those that SQS is to keep.
     pub async fn take(&self, batch: SqsEvent) -> SqsBatchResponse {
         let now = self.world.now();

@@ -7,6 +7,7 @@
 
 mod due;
 mod held;
+mod lines;
 mod lost;
 mod settle;
 mod slots;
@@ -22,7 +23,8 @@ use hookpost_domain::delivery::Delivery;
 use hookpost_domain::measures::{Measures, Metric};
 use hookpost_domain::ports::{
     Backlog, Counting, Cursors, DeliveryQueue, EndpointList, Endpoints, Error, EventIntake,
-    EventTimes, ExhaustedQueue, HoldingNotes, Meters, Notes, Records, Rulebook, Waiting, World,
+    EventTimes, ExhaustedQueue, HoldingNotes, LineNotes, LineViews, Meters, Notes, Records,
+    Rulebook, Waiting, WakeQueue, World,
 };
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -40,6 +42,8 @@ pub trait Tables:
     + Waiting
     + HoldingNotes
     + Notes
+    + LineViews
+    + LineNotes
     + Cursors
     + EventTimes
     + Meters
@@ -55,6 +59,8 @@ impl<T> Tables for T where
         + Waiting
         + HoldingNotes
         + Notes
+        + LineViews
+        + LineNotes
         + Cursors
         + EventTimes
         + Meters
@@ -63,8 +69,8 @@ impl<T> Tables for T where
 }
 
 /// All queues that sweeping needs.
-pub trait Queues: DeliveryQueue + ExhaustedQueue + Backlog {}
-impl<T: DeliveryQueue + ExhaustedQueue + Backlog> Queues for T {}
+pub trait Queues: DeliveryQueue + ExhaustedQueue + WakeQueue + Backlog {}
+impl<T: DeliveryQueue + ExhaustedQueue + WakeQueue + Backlog> Queues for T {}
 
 /// The function, over tables `S`, queues `Q`, and clock and dice `W`.
 #[derive(Debug)]
@@ -100,6 +106,8 @@ pub struct Swept {
     pub found: u64,
     /// Events about endpoints and replays that were told to whoever asked for them.
     pub told: u64,
+    /// Lines in which something waits that nobody was about to see to.
+    pub woken: u64,
 }
 
 impl Swept {
@@ -113,6 +121,7 @@ impl Swept {
             expired,
             found,
             told,
+            woken,
         } = other;
         self.released += released;
         self.resent += resent;
@@ -122,6 +131,7 @@ impl Swept {
         self.expired += expired;
         self.found += found;
         self.told += told;
+        self.woken += woken;
     }
 
     /// What of it is told as metrics: what was given up is told where it is.
@@ -174,6 +184,9 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
         if let Err(error) = self.sweep_held(&mut swept, held_stops).await {
             broken("held", &error);
         }
+        if let Err(error) = self.sweep_lines(&mut swept, stop_at).await {
+            broken("lines", &error);
+        }
         if let Err(error) = self.sweep_lost(&mut swept, stop_at).await {
             broken("lost", &error);
         }
@@ -198,6 +211,7 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
                 swept.expired,
                 swept.found,
                 swept.told,
+                swept.woken,
                 "swept"
             );
         }

@@ -3,16 +3,18 @@
 //! Time is gone through in stretches, and how far is noted after each, so that nothing is lost when
 //! a sweep ends. A stretch that there was not time for is tried shorter, until it fits.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
+use hookpost_adapters::lines;
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::event::{Bucket, EventOutline, hour_of};
+use hookpost_domain::line::Wake;
 use hookpost_domain::ports::{Error, World};
-use hookpost_domain::{DeliveryId, EventId, Timestamp};
+use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
 
 use crate::settle::Change;
 use crate::{Queues, Sweeper, Swept, Tables, before};
@@ -271,9 +273,19 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
             }
         };
         let known: HashSet<&DeliveryId> = known.iter().map(|delivery| &delivery.id).collect();
-        let changes = wanted
+        let missing = wanted
             .into_iter()
             .filter(|one| !known.contains(&one.id))
+            .collect();
+        let missing = match self.line_up(missing).await {
+            Ok(missing) => missing,
+            Err(error) => {
+                halt.call(Some(error));
+                return 0;
+            }
+        };
+        let changes = missing
+            .into_iter()
             .map(|Wanted { event, id }| {
                 tracing::warn!(delivery.id = %id, tenant = %event.tenant, "a delivery has no record: it is sent, if it has none");
                 let fresh = Delivery::new(id, event.tenant.clone(), event.event_type.clone());
@@ -291,6 +303,45 @@ impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
             halt.call(Some(error));
         }
         found
+    }
+}
+
+impl<S: Tables, Q: Queues, W: World> Sweeper<S, Q, W> {
+    /// Has those join their lines that are for an endpoint that asked for order: what waits there has
+    /// no record, and may stand there already, which does no harm. The others are given back.
+    async fn line_up(&self, missing: Vec<Wanted>) -> Result<Vec<Wanted>, Error> {
+        if !self.queues.keeps_order() {
+            return Ok(missing);
+        }
+        let mut by_endpoint = BTreeMap::<(TenantId, EndpointId), Vec<Wanted>>::new();
+        for one in missing {
+            let place = (one.event.tenant.clone(), one.id.endpoint.clone());
+            by_endpoint.entry(place).or_default().push(one);
+        }
+        let now = self.world.now();
+        let mut others = Vec::new();
+        for ((tenant, endpoint), missing) in by_endpoint {
+            let found = self.store.endpoint(&tenant, &endpoint).await?;
+            if found.is_none_or(|(endpoint, _)| endpoint.ordered.is_none()) {
+                others.extend(missing);
+                continue;
+            }
+            let (mut events, scheduled): (Vec<_>, Vec<_>) = missing
+                .into_iter()
+                .partition(|one| one.event.deliver_at.is_none());
+            // They join when they are due.
+            others.extend(scheduled);
+            if events.is_empty() {
+                continue;
+            }
+            events.sort_by_key(|one| one.id.event);
+            let events: Vec<EventId> = events.into_iter().map(|one| one.id.event).collect();
+            lines::join(&self.store, &tenant, &endpoint, &events, now).await?;
+            self.queues
+                .wake(&[Wake::of(&tenant, &endpoint, now)])
+                .await?;
+        }
+        Ok(others)
     }
 }
 
@@ -365,7 +416,7 @@ mod tests {
     fn an_event_wants_a_record_for_each_endpoint() {
         let event = EventOutline {
             id: EventId::generate(Timestamp::from_millis(1), [1; 10]),
-            tenant: hookpost_domain::TenantId::default(),
+            tenant: TenantId::default(),
             event_type: "order.created".parse().unwrap(),
             endpoints: vec!["ep_1".parse().unwrap(), "ep_2".parse().unwrap()],
             expires_at: Timestamp::from_millis(2),

@@ -68,6 +68,8 @@ pub struct Config {
     pub events_queue_url: Option<String>,
     /// `EVENT_BUS_TENANT`: whose the events of an EventBridge bus are.
     pub event_bus_tenant: TenantOf,
+    /// `ORDERED_QUEUE_URL`, where endpoints may ask for order.
+    pub ordered_queue_url: Option<String>,
 }
 
 /// The names of the tables.
@@ -157,6 +159,7 @@ impl Config {
             operations_tenant: read.some("OPERATIONS_TENANT"),
             events_queue_url: read.text("EVENTS_QUEUE_URL"),
             event_bus_tenant: read.or("EVENT_BUS_TENANT", TenantOf::default()),
+            ordered_queue_url: read.text("ORDERED_QUEUE_URL"),
         };
         if read.wrong.is_empty() {
             Ok(config)

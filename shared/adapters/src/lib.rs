@@ -13,6 +13,7 @@ pub mod config;
 pub mod counting;
 mod deploy_key;
 pub mod limits;
+pub mod lines;
 pub mod metrics;
 pub mod queue;
 pub mod repeats;

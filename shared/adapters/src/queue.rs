@@ -10,8 +10,9 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use hookpost_domain::Timestamp;
 use hookpost_domain::carrier::Carrier;
 use hookpost_domain::lane::Lane;
+use hookpost_domain::line::Wake;
 use hookpost_domain::ports::{
-    Backlog, DeliveryQueue, Error, ExhaustedQueue, Outgoing, Refusal, World,
+    Backlog, DeliveryQueue, Error, ExhaustedQueue, Outgoing, Refusal, WakeQueue, World,
 };
 use hookpost_domain::time::ceil_secs;
 
@@ -73,6 +74,10 @@ pub struct Queues {
     dead_letter_url: String,
     /// Of which queue messages are refused.
     refused_url: String,
+    /// What wakes lines, where there are any.
+    ordered_url: Option<String>,
+    /// Where the messages come from that are kept back, if not from a lane.
+    source_url: Option<String>,
     /// Makes no retries of its own, so that each try can be dated anew.
     once: Client,
 }
@@ -91,7 +96,16 @@ impl Queues {
             exhausted_url: config.exhausted_queue_url.clone(),
             dead_letter_url: config.dead_letter_queue_url.clone(),
             refused_url: config.exhausted_queue_url.clone(),
+            ordered_url: config.ordered_queue_url.clone(),
+            source_url: None,
         }
+    }
+
+    /// The same, for a function that gets its messages from the queue that wakes lines.
+    #[must_use]
+    pub fn of_lines(mut self) -> Self {
+        self.source_url.clone_from(&self.ordered_url);
+        self
     }
 
     /// The same, for whoever consumes the events queue: what it refuses is of that.
@@ -310,13 +324,43 @@ impl DeliveryQueue for Queues {
         let seconds = i32::try_from(ceil_secs(visible_in)).unwrap_or(900);
         self.sqs
             .change_message_visibility()
-            .queue_url(self.url(lane))
+            .queue_url(self.source_url.as_deref().unwrap_or(self.url(lane)))
             .receipt_handle(receipt)
             .visibility_timeout(seconds)
             .send()
             .await
             .map(|_| ())
             .map_err(|error| failed("ChangeMessageVisibility delivery", &error))
+    }
+}
+
+impl WakeQueue for Queues {
+    fn keeps_order(&self) -> bool {
+        self.ordered_url.is_some()
+    }
+
+    async fn wake(&self, wakes: &[Wake]) -> Result<(), Error> {
+        let Some(url) = &self.ordered_url else {
+            return Ok(());
+        };
+        let sends = wakes.iter().map(|wake| async move {
+            let body = serde_json::to_string(wake).unwrap_or_default();
+            self.sqs
+                .send_message()
+                .queue_url(url)
+                .message_body(body)
+                .message_group_id(wake.line.to_string())
+                // A wake that was heard says nothing of what came after it: none is a repeat of
+                // another. A retry of this very call is.
+                .message_deduplication_id(format!("{:016x}", fastrand::u64(..)))
+                .send()
+                .await
+                .map(|_| ())
+                .map_err(|error| failed("SendMessage ordered", &error))
+        });
+        stream::iter(sends.map(Ok))
+            .try_for_each_concurrent(CONCURRENT_BATCHES, |send| send)
+            .await
     }
 }
 

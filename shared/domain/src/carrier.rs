@@ -47,6 +47,9 @@ pub struct Carrier {
     /// time to call it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// Its place in the line before an endpoint that asked for order, once its turn has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u64>,
     /// The payload, if it is small; otherwise it is read from the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Box<RawValue>>,
@@ -72,6 +75,7 @@ impl Carrier {
             sent_at: now,
             resend,
             not_before: None,
+            place: None,
             payload: inline.then(|| event.payload.clone()),
             cloud_event: event.cloud_event.clone().filter(|_| inline),
         }
@@ -115,6 +119,7 @@ impl Carrier {
             sent_at: now,
             resend: true,
             not_before: None,
+            place: None,
             payload: None,
             cloud_event: None,
         }
@@ -363,6 +368,7 @@ mod tests {
             sent_at: event.time(),
             resend: false,
             not_before: None,
+            place: None,
             payload: Some(RawValue::from_string("{ \"amount\": 42.00 }".into()).unwrap()),
             cloud_event: Some(RawValue::from_string("{ \"id\": \"1\" }".into()).unwrap()),
         };

@@ -26,6 +26,7 @@ pub mod invalid;
 pub mod job;
 pub mod json;
 pub mod lane;
+pub mod line;
 pub mod matching;
 pub mod measures;
 pub mod merge;

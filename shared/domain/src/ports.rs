@@ -5,6 +5,7 @@
 
 mod accepting;
 mod finding;
+mod lines;
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use finding::{
     Cursors, DeliveryPage, EventHistory, EventTimes, EventWalk, HoldingNote, HoldingNotes, Jobs,
     Notes, OutlinePage, RecordIndex, RecordPage, Records, Waiting, WaitingPage, WaitingRef,
 };
+pub use lines::{LineEnds, LineNote, LineNotes, LineViews, Lines, WakeQueue};
 
 use crate::breaker::Health;
 use crate::carrier::{Carrier, FanOut};

@@ -114,7 +114,10 @@ impl<W: World> Management<W> {
     /// 404 if the tenant has none of this id.
     pub async fn get_delivery(&self, caller: &Caller, id: &str) -> Result<DeliveryView, Problem> {
         let delivery = self.find_delivery(caller, id).await?;
-        Ok(DeliveryView::of(&delivery))
+        Ok(DeliveryView {
+            waiting_for: Box::pin(self.waited_for(&delivery)).await?,
+            ..DeliveryView::of(&delivery)
+        })
     }
 
     /// Sends a delivery now: what waits goes out at once, what is dead begins a fresh cycle.

@@ -111,6 +111,7 @@ impl<W: World> Management<W> {
             now,
         )?;
         self.note_before(None, &endpoint).await?;
+        self.note_if_ordered(&endpoint).await?;
         let most = self.config.max_endpoints;
         match self.store.create_endpoint(&endpoint, most).await? {
             Creation::Made => {}
@@ -209,6 +210,9 @@ impl<W: World> Management<W> {
                 return Ok(EndpointView::of(&current, &self.config.retry));
             };
             self.note_before(Some(&current), &next).await?;
+            if current.ordered.is_none() {
+                self.note_if_ordered(&next).await?;
+            }
             match self.store.store_endpoint(&next, current.version).await? {
                 Write::Won => return Ok(EndpointView::of(&next, &self.config.retry)),
                 Write::Lost(other) => current = other.ok_or_else(missing)?,

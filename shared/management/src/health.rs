@@ -45,8 +45,9 @@ impl<W: World> Management<W> {
         let (endpoint, health) = self.find_health(caller, id).await?;
         let ids = std::slice::from_ref(&endpoint.id);
         let mut stats = self.endpoint_stats(&endpoint.tenant, ids).await?;
+        let line = Box::pin(self.line_of(&endpoint)).await?;
         let (stats, now) = (stats.pop().unwrap_or_default(), self.world.now());
-        Ok(HealthView::of(endpoint.id, &health, stats, now))
+        Ok(HealthView::of(endpoint.id, &health, stats, line, now))
     }
 
     /// Opens an endpoint's breaker: nothing goes out until the time is over, and then one request

@@ -17,6 +17,7 @@ mod export;
 mod health;
 mod jobs;
 mod keys;
+mod lines;
 mod listing;
 mod matching;
 pub mod page;

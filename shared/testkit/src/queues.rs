@@ -7,8 +7,9 @@ use std::time::Duration;
 use hookpost_domain::Timestamp;
 use hookpost_domain::carrier::Carrier;
 use hookpost_domain::lane::Lane;
+use hookpost_domain::line::Wake;
 use hookpost_domain::ports::{
-    Backlog, DeliveryQueue, Error, ExhaustedQueue, Outgoing, Refusal, World,
+    Backlog, DeliveryQueue, Error, ExhaustedQueue, Outgoing, Refusal, WakeQueue, World,
 };
 use hookpost_domain::time::ceil_secs;
 use local_sqs::{NewMessage, Sqs};
@@ -23,6 +24,11 @@ pub const SLOW: &str = "slow";
 pub const EXHAUSTED: &str = "exhausted";
 /// The dead-letter queue's name.
 pub const DEAD_LETTERS: &str = "dead-letters";
+
+/// The name of the queue that wakes lines.
+pub const ORDERED: &str = "ordered.fifo";
+/// The name of its dead-letter queue.
+const ORDERED_DEAD_LETTERS: &str = "ordered-dead-letters.fifo";
 
 /// Most messages in one `SendMessageBatch`.
 const MAX_BATCH: usize = 10;
@@ -58,6 +64,23 @@ pub fn create(clock: &Clock) -> Sqs {
         );
         made.expect("a queue");
     }
+    let fifo = ("FifoQueue", "true".to_owned());
+    let dead = sqs.create_queue(
+        ORDERED_DEAD_LETTERS,
+        &attributes(std::slice::from_ref(&fifo)),
+    );
+    let dead = dead.expect("a queue");
+    let redrive = format!(r#"{{"deadLetterTargetArn":"{dead}","maxReceiveCount":100}}"#);
+    let made = sqs.create_queue(
+        ORDERED,
+        &attributes(&[
+            fifo,
+            ("MessageRetentionPeriod", "345600".to_owned()),
+            ("VisibilityTimeout", "120".to_owned()),
+            ("RedrivePolicy", redrive),
+        ]),
+    );
+    made.expect("a queue");
     sqs
 }
 
@@ -66,12 +89,27 @@ pub fn create(clock: &Clock) -> Sqs {
 pub struct Queues {
     sqs: Sqs,
     process: Process,
+    /// Where the messages come from that are kept back, if not from a lane.
+    source: Option<&'static str>,
 }
 
 impl Queues {
     /// The way of `process` to them.
     pub const fn new(sqs: Sqs, process: Process) -> Self {
-        Self { sqs, process }
+        Self {
+            sqs,
+            process,
+            source: None,
+        }
+    }
+
+    /// The same, for a function that gets its messages from the queue that wakes lines.
+    #[must_use]
+    pub fn of_lines(self) -> Self {
+        Self {
+            source: Some(ORDERED),
+            ..self
+        }
     }
 
     fn put(&self, queue: &str, body: String, delay: Duration, group_id: Option<String>) {
@@ -130,11 +168,34 @@ impl DeliveryQueue for Queues {
         let visible_in = Duration::from_secs(ceil_secs(visible_in));
         self.process
             .call("ChangeMessageVisibility delivery", || {
-                self.sqs
-                    .change_visibility(queue_of(lane), receipt, visible_in)
+                let queue = self.source.unwrap_or(queue_of(lane));
+                self.sqs.change_visibility(queue, receipt, visible_in)
             })
             .await?
             .map_err(refused)
+    }
+}
+
+impl WakeQueue for Queues {
+    fn keeps_order(&self) -> bool {
+        true
+    }
+
+    async fn wake(&self, wakes: &[Wake]) -> Result<(), Error> {
+        for wake in wakes {
+            let send = || {
+                let message = NewMessage {
+                    body: serde_json::to_string(wake).unwrap_or_default(),
+                    group_id: Some(wake.line.to_string()),
+                    deduplication_id: Some(self.process.token().to_string()),
+                    ..NewMessage::default()
+                };
+                // What is sent here is never refused.
+                let _ = self.sqs.send(ORDERED, message);
+            };
+            self.process.call("SendMessage ordered", send).await?;
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod finding;
 mod intake;
+mod lines;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,6 +15,7 @@ use hookpost_domain::delivery::{Delivery, Status};
 use hookpost_domain::endpoint::Endpoint;
 use hookpost_domain::event::{Bucket, Event};
 use hookpost_domain::job::Job;
+use hookpost_domain::line::{Turn, turn};
 use hookpost_domain::news::Note;
 use hookpost_domain::ports::{
     Concurrency, Counting, Deliveries, Endpoints, Error, Events, Holding, HoldingNote,
@@ -47,6 +49,8 @@ struct State {
     notes: BTreeMap<String, Note>,
     jobs: BTreeMap<(TenantId, String), Job>,
     open_jobs: BTreeSet<(TenantId, String)>,
+    rows: BTreeMap<(TenantId, EndpointId), lines::Row>,
+    line_notes: BTreeMap<(TenantId, EndpointId), Timestamp>,
     counts: Vec<(Key, Counters)>,
     violations: Vec<String>,
 }
@@ -96,6 +100,10 @@ impl Truth {
     /// Puts an endpoint in, or changes it, as the API would.
     pub fn put_endpoint(&self, endpoint: Endpoint) {
         let mut state = self.state();
+        if endpoint.ordered.is_some() {
+            let place = (endpoint.tenant.clone(), endpoint.id.clone());
+            state.line_notes.insert(place, endpoint.updated_at);
+        }
         state.endpoints.insert(endpoint.id.clone(), endpoint);
         state.versions.endpoints += 1;
     }
@@ -105,6 +113,11 @@ impl Truth {
         let mut state = self.state();
         state.rules = rules;
         state.versions.rules += 1;
+    }
+
+    /// All endpoints.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.state().endpoints.values().cloned().collect()
     }
 
     /// An endpoint's configuration.
@@ -192,6 +205,34 @@ impl Truth {
         older
             .flat_map(|(_, event)| ids_of(event))
             .any(|id| !state.deliveries.contains_key(&id))
+    }
+
+    /// Whether a line has to be woken: what is first in it is over, or has no record.
+    pub fn has_a_sleeping_line(&self) -> bool {
+        let state = self.state();
+        let mut firsts = state.rows.iter().filter_map(|((_, endpoint), row)| {
+            Some(DeliveryId {
+                event: row.first()?,
+                endpoint: endpoint.clone(),
+            })
+        });
+        firsts.any(|first| {
+            let endpoint = state.endpoints.get(&first.endpoint);
+            let ordered = endpoint.and_then(|endpoint| endpoint.ordered);
+            let record = state.deliveries.get(&first);
+            match turn(record, ordered.unwrap_or_default()) {
+                Turn::Go => record.is_none(),
+                Turn::Over => true,
+                Turn::Waits | Turn::Blocked => false,
+            }
+        })
+    }
+
+    /// The events that joined the line before an endpoint, in order.
+    pub fn order(&self, tenant: &TenantId, endpoint: &EndpointId) -> Vec<EventId> {
+        let state = self.state();
+        let row = state.rows.get(&(tenant.clone(), endpoint.clone()));
+        row.map(lines::Row::order).unwrap_or_default()
     }
 
     /// All that was counted of a tenant's from the beginning.

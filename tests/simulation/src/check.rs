@@ -1,5 +1,7 @@
 //! What must hold at the end of every run, whatever went wrong in it.
 
+mod order;
+
 use std::collections::BTreeMap;
 
 use hookpost_domain::DeliveryId;
@@ -31,6 +33,7 @@ impl System {
         self.no_more_at_once_than_may(&mut broken);
         self.every_promise_is_kept(&mut broken);
         self.every_request_is_recorded(&mut broken);
+        self.every_line_is_kept(&mut broken);
         self.every_dead_letter_is_in_the_queue(&mut broken).await;
         broken
     }

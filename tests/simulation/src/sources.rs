@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use hookpost_domain::lane::Lane;
 use hookpost_domain::ports::World;
-use hookpost_testkit::queues::{EXHAUSTED, queue_of};
+use hookpost_testkit::queues::{EXHAUSTED, ORDERED, queue_of};
 use local_sqs::{ReceiveOptions, ReceivedMessage};
 use tokio::sync::Semaphore;
 
@@ -66,6 +66,30 @@ async fn deliver_batch(parts: Arc<Parts>, lane: Lane, batch: Vec<ReceivedMessage
     }
 }
 
+/// The event source of the queue that wakes lines.
+pub(crate) async fn keep_order(parts: Arc<Parts>) {
+    loop {
+        // One message, one line.
+        let poll = ReceiveOptions { max: 1, ..POLL };
+        let batch = parts.sqs.receive(ORDERED, poll).await.unwrap_or_default();
+        if batch.is_empty() {
+            continue;
+        }
+        if parts.faults.comes_twice() {
+            tokio::task::spawn_local(wake_batch(Arc::clone(&parts), batch.clone()));
+        }
+        tokio::task::spawn_local(wake_batch(Arc::clone(&parts), batch));
+    }
+}
+
+async fn wake_batch(parts: Arc<Parts>, batch: Vec<ReceivedMessage>) {
+    let event = event(ORDERED, &batch);
+    let work = |keeper: Arc<Arc<_>>| ordered::handle(event, DELIVERING, Arc::clone(&*keeper));
+    if let Some(answer) = parts.ordered.invoke(work).await {
+        delete(&parts, ORDERED, &batch, &answer);
+    }
+}
+
 /// The `exhausted` queue's event source.
 pub(crate) async fn bury(parts: Arc<Parts>) {
     loop {
@@ -103,6 +127,7 @@ pub(crate) async fn every_minute(parts: Arc<Parts>) {
         if parts.always_sweeps
             || parts.truth.has_something_due(now.after(AHEAD))
             || parts.truth.has_something_lost(lost_before)
+            || parts.truth.has_a_sleeping_line()
         {
             let deadline = now.after(Duration::from_secs(55)).into();
             let swept = parts

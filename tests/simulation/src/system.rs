@@ -16,12 +16,13 @@ use hookpost_domain::ports::World;
 use hookpost_domain::signature::Secret;
 use hookpost_domain::target::AllowedTargets;
 use hookpost_domain::{DeliveryId, EndpointId, EventId, TenantId, Timestamp};
-use hookpost_testkit::queues::{self, DEAD_LETTERS, DELIVERY, EXHAUSTED, SLOW};
+use hookpost_testkit::queues::{self, DEAD_LETTERS, DELIVERY, EXHAUSTED, ORDERED, SLOW};
 use hookpost_testkit::receiver::Way;
 use hookpost_testkit::tables::Truth;
 use hookpost_testkit::{Behaviour, Clock, Faults, Plan, Process, Queues, Receiver, Tables};
 use ingest::Acceptor;
 use local_sqs::{NewMessage, ReceiveOptions, Sqs};
+use ordered::Keeper;
 use replay::Replayer;
 use sweeper::Sweeper;
 use tokio::task::JoinSet;
@@ -47,6 +48,7 @@ pub(crate) struct Parts {
     pub(crate) always_sweeps: bool,
     pub(crate) ingest: Pool<Acceptor<Tables, Queues, Process>>,
     pub(crate) delivery: Pool<Arc<Worker<Tables, Queues, Way, Process>>>,
+    pub(crate) ordered: Pool<Arc<Keeper<Tables, Queues, Way, Process>>>,
     pub(crate) replay: Pool<Replayer<Tables, Queues, Process>>,
     pub(crate) sweeper: Pool<Sweeper<Tables, Queues, Process>>,
 }
@@ -114,6 +116,17 @@ impl Parts {
                 (process, Arc::new(worker))
             })
         };
+        let ordered = {
+            let (reach, receiver) = (reach.clone(), receiver.clone());
+            Pool::new(secs(60), move || {
+                let (process, tables, queues) = reach();
+                let (queues, way) = (queues.of_lines(), receiver.from(process.clone()));
+                let settings = delivery::Settings::from(&config()).of_lines();
+                let metrics = Metrics::new(&config());
+                let worker = Worker::new(tables, queues, way, process.clone(), settings, metrics);
+                (process, Arc::new(Keeper::new(worker)))
+            })
+        };
         let replay = {
             let reach = reach.clone();
             Pool::new(secs(60), move || {
@@ -137,6 +150,7 @@ impl Parts {
             always_sweeps,
             ingest,
             delivery,
+            ordered,
             replay,
             sweeper,
         }
@@ -161,6 +175,7 @@ impl System {
         for lane in [Lane::Fast, Lane::Slow] {
             background.spawn_local(sources::deliver(Arc::clone(&parts), lane));
         }
+        background.spawn_local(sources::keep_order(Arc::clone(&parts)));
         background.spawn_local(sources::bury(Arc::clone(&parts)));
         background.spawn_local(sources::every_minute(Arc::clone(&parts)));
         Self {
@@ -370,9 +385,9 @@ impl System {
         self.parts.truth.health(endpoint)
     }
 
-    /// Purges the queues of deliveries.
+    /// Purges the queues of deliveries, and the one that wakes lines.
     pub fn purge(&self) {
-        for queue in [DELIVERY, SLOW] {
+        for queue in [DELIVERY, SLOW, ORDERED] {
             // Once a minute at most: a second one finds nothing new.
             let _ = self.parts.sqs.purge(queue);
         }
@@ -399,6 +414,7 @@ impl System {
         is_empty(DELIVERY)
             && is_empty(SLOW)
             && is_empty(EXHAUSTED)
+            && is_empty(ORDERED)
             && !truth.has_open_jobs()
             && !truth.has_something_lost(Timestamp::from_millis(u64::MAX))
             && truth

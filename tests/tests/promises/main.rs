@@ -30,6 +30,7 @@ mod losing;
 mod managing;
 mod operating;
 mod operational_events;
+mod ordering;
 mod parking;
 mod pausing;
 mod payloads;

@@ -73,7 +73,7 @@ async fn every_sample_runs() {
     // Replay's come first: nothing is known of what they tell. Admin's come
     // last: they make endpoints, to which the others' events would go.
     for function in [
-        "replay", "delivery", "ingest", "inbound", "sweeper", "graphql", "admin",
+        "replay", "ordered", "delivery", "ingest", "inbound", "sweeper", "graphql", "admin",
     ] {
         for (name, sample) in samples(function) {
             let about = format!("{function}/{name}");
@@ -127,7 +127,7 @@ async fn every_folder_is_a_function() {
     assert_eq!(
         folders,
         [
-            "admin", "delivery", "graphql", "inbound", "ingest", "replay", "sweeper"
+            "admin", "delivery", "graphql", "inbound", "ingest", "ordered", "replay", "sweeper"
         ]
     );
 }

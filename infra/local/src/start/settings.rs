@@ -89,6 +89,8 @@ async fn also_invoke(cli: &Cli, lambda: u16) -> Vec<TcpListener> {
 pub(super) fn read_template(cli: &Cli, path: &Path, at: &Addresses) -> Result<Plan, StartError> {
     let local_defaults = [
         ("Auth", "off".to_owned()),
+        // Nobody pays for polling here.
+        ("Ordered", "on".to_owned()),
         ("Architecture", architecture().to_owned()),
         ("AllowedTargets", cli.allowed_targets(at.receiver, at.api)),
     ];

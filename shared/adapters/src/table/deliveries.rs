@@ -86,6 +86,9 @@ fn to_item(delivery: &Delivery, retention: Duration) -> Item {
             set(name, n(value.as_millis()));
         }
     }
+    if let Some(place) = delivery.place {
+        set("place", n(place));
+    }
     if let Some(resolution) = &delivery.resolution {
         let text = serde_json::to_string(resolution).unwrap_or_default();
         set("resolution", s(text));
@@ -153,6 +156,7 @@ fn from_item(item: &Item) -> Result<Delivery, Error> {
             since: time("since").unwrap_or_else(|| id.event.time()),
             slot: time("slot"),
             check_at: time("check_at"),
+            place: item.maybe_number("place"),
             resends: zero_or("resends")?,
             resolution,
             log,
@@ -419,6 +423,10 @@ mod tests {
         let fresh = delivery();
         for record in [
             fresh.kept_back(now, Some(now)),
+            Delivery {
+                place: Some(7),
+                ..fresh.held(false)
+            },
             fresh.parked(now, None).released(now).resent(now),
             fresh.held(true),
             fresh.held(false),

@@ -15,6 +15,7 @@ mod events;
 mod item;
 mod jobs;
 mod keys;
+mod lines;
 mod notes;
 mod settings;
 mod sources;

@@ -150,6 +150,8 @@ pub struct Delivery {
     pub slot: Option<Timestamp>,
     /// When the sweeper looks for it, if nothing else has happened.
     pub check_at: Option<Timestamp>,
+    /// Its place in the line before its endpoint, if that asked for order and its turn has come.
+    pub place: Option<u64>,
     /// How often it has been sent again because it was not heard of.
     pub resends: u32,
     /// That it has been dealt with, while it is dead.
@@ -168,6 +170,10 @@ impl Delivery {
             carrier.tenant.clone(),
             carrier.event_type.clone(),
         );
+        let fresh = Self {
+            place: carrier.place,
+            ..fresh
+        };
         match carrier.not_before {
             Some(at) => fresh.beginning(at),
             None => fresh,
@@ -209,6 +215,7 @@ impl Delivery {
             since: accepted_at,
             slot: None,
             check_at: None,
+            place: None,
             resends: 0,
             resolution: None,
             log: Vec::new(),

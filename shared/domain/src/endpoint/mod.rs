@@ -23,6 +23,7 @@ use crate::answer::{ResponseRule, Rules, StatusPattern};
 use crate::breaker::BreakerPolicy;
 use crate::event::Payload;
 use crate::filter::Filter;
+use crate::line::OnDeadLetter;
 use crate::matching::{EventPattern, EventType};
 use crate::retry::RetryPolicy;
 use crate::signature::{Secret, Signing};
@@ -213,6 +214,10 @@ pub struct Endpoint {
     /// When its breaker opens, and for how long.
     #[serde(default)]
     pub breaker: BreakerPolicy,
+    /// That it gets its events in the order in which they were accepted, and what its line does at a
+    /// dead letter; in any order unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<OnDeadLetter>,
     /// Whether events are delivered.
     pub state: EndpointState,
     /// When it was last resumed after a pause.

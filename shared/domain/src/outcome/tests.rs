@@ -30,6 +30,7 @@ fn carrier() -> Carrier {
         sent_at: at(0),
         resend: false,
         not_before: None,
+        place: None,
         payload: None,
         cloud_event: None,
     }

@@ -375,7 +375,7 @@ fn health_view(
     stats: EndpointStatsView,
     now: Timestamp,
 ) -> SubscriberHealthView {
-    let shown = HealthView::of(endpoint.id.clone(), health, stats, now);
+    let shown = HealthView::of(endpoint.id.clone(), health, stats, None, now);
     SubscriberHealthView {
         endpoint_id: endpoint.id.clone(),
         subscriber_id: endpoint.id.clone(),

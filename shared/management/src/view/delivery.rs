@@ -36,6 +36,9 @@ pub struct DeliveryView {
     pub last_attempt_at: Option<Timestamp>,
     /// When the next attempt may begin.
     pub next_attempt_at: Option<Timestamp>,
+    /// The delivery that it waits for, if its endpoint gets its events in order and another is the
+    /// first in line. In the view of a single delivery only.
+    pub waiting_for: Option<DeliveryId>,
     /// When the event was accepted.
     pub created_at: Timestamp,
     /// When it was delivered, given up or cancelled.
@@ -166,6 +169,7 @@ impl DeliveryView {
             attempt_log: delivery.log.iter().map(AttemptView::of).collect(),
             last_attempt_at: delivery.log.last().map(|attempt| attempt.at),
             next_attempt_at: next,
+            waiting_for: None,
             created_at: delivery.id.event.time(),
             ended_at: ended,
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hookpost_domain::answer::{ResponseRule, StatusPattern};
 use hookpost_domain::breaker::{Breaker, Health};
 use hookpost_domain::endpoint::{DisabledBy, Endpoint, EndpointState, ExtraHeader, ManagedBy};
+use hookpost_domain::line::OnDeadLetter;
 use hookpost_domain::matching::EventPattern;
 use hookpost_domain::retry::{Backoff, Jitter, RetryPolicy};
 use hookpost_domain::signature::Signing;
@@ -66,6 +67,10 @@ pub struct EndpointView {
     pub rate_limit_per_second: Option<u32>,
     /// Most requests under way at once.
     pub max_in_flight: Option<u32>,
+    /// Whether it gets its events strictly in the order in which they were accepted.
+    pub ordered: bool,
+    /// What the line before it does at a dead letter, if it does: `skip` it, or `block`.
+    pub on_dead_letter: Option<OnDeadLetter>,
     /// When its breaker opens, and for how long.
     pub breaker: BreakerPolicyView,
     /// Its own headers. Values are shown once, then `***`.
@@ -175,9 +180,25 @@ pub struct HealthView {
     /// The share of the requests of the last hour that were accepted, as `last_hour` has it; `null`
     /// if there were none.
     pub success_rate: Option<f64>,
+    /// What waits in the line before it, if it gets its events in order.
+    pub line: Option<LineView>,
     /// What is counted of it, some seconds late.
     #[serde(flatten)]
     pub stats: EndpointStatsView,
+}
+
+/// The line before an endpoint that gets its events in order.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Line")]
+pub struct LineView {
+    /// How many deliveries wait in it, or a few more.
+    pub waiting: u64,
+    /// The first of them, for which the others wait.
+    pub first: Option<DeliveryId>,
+    /// Where that stands.
+    pub first_status: Option<&'static str>,
+    /// Whether the first is dead, and the line stands until it is replayed, resolved or deleted.
+    pub blocked: bool,
 }
 
 /// A test event that is on its way.
@@ -281,6 +302,8 @@ impl EndpointView {
             timeout_seconds: endpoint.timeout().as_secs(),
             rate_limit_per_second: endpoint.rate_limit_per_second,
             max_in_flight: endpoint.max_in_flight,
+            ordered: endpoint.ordered.is_some(),
+            on_dead_letter: endpoint.ordered,
             breaker: BreakerPolicyView {
                 failures: endpoint.breaker.failures,
                 pause_seconds: endpoint.breaker.pause_seconds,
@@ -345,6 +368,7 @@ impl HealthView {
         endpoint_id: EndpointId,
         health: &Health,
         mut stats: EndpointStatsView,
+        line: Option<LineView>,
         now: Timestamp,
     ) -> Self {
         // What the breaker knows is not late.
@@ -384,6 +408,7 @@ impl HealthView {
             consecutive_failures: health.failures,
             failing_since: health.failing_since,
             success_rate: stats.last_hour.success_rate,
+            line,
             stats,
         }
     }

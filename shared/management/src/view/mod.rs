@@ -11,8 +11,8 @@ mod statistics;
 pub use delivery::{AttemptError, AttemptView, DeadLetterView, DeliveryView};
 pub use direct::DirectView;
 pub use endpoint::{
-    AuthView, BreakerPolicyView, BreakerView, EndpointView, HealthView, JitterView, RetryView,
-    TestView, unmask_headers,
+    AuthView, BreakerPolicyView, BreakerView, EndpointView, HealthView, JitterView, LineView,
+    RetryView, TestView, unmask_headers,
 };
 pub use event::{CancelledView, DeliverySummary, EventStatusView, EventSummary, EventView};
 pub use event_type::{EventTypeView, ImportView, RetryPolicyView, SettingsView};

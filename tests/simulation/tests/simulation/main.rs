@@ -15,4 +15,5 @@ mod lanes;
 mod letting_go;
 mod limits;
 mod many_faults;
+mod order;
 mod weather;

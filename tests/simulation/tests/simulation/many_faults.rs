@@ -15,7 +15,7 @@ const SEEDS: u64 = 40;
     clippy::disallowed_methods,
     reason = "whoever runs the tests says how many seeds"
 )]
-fn asked(name: &str) -> Option<u64> {
+pub(crate) fn asked(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 

@@ -8,6 +8,7 @@ use crate::Invalid;
 use crate::breaker::BreakerPolicy;
 use crate::endpoint::{BasicAuth, ExtraHeader};
 use crate::headers;
+use crate::line::OnDeadLetter;
 use crate::matching::EventPattern;
 
 /// Entries that an endpoint's metadata may have.
@@ -165,4 +166,20 @@ pub(super) fn in_flight(most: u32) -> Result<u32, Invalid> {
         return Err(Invalid::new("max_in_flight", "must be between 1 and 1000"));
     }
     Ok(most)
+}
+
+/// What is said of order: `ordered` and `on_dead_letter` as they are asked for, over what holds.
+pub(super) fn order(
+    current: Option<OnDeadLetter>,
+    ordered: Option<bool>,
+    on_dead_letter: Option<OnDeadLetter>,
+) -> Result<Option<OnDeadLetter>, Invalid> {
+    match (ordered.unwrap_or(current.is_some()), on_dead_letter) {
+        (true, asked) => Ok(Some(asked.or(current).unwrap_or_default())),
+        (false, None) => Ok(None),
+        (false, Some(_)) => {
+            let rule = "is said of an endpoint with `ordered: true` only";
+            Err(Invalid::new("on_dead_letter", rule))
+        }
+    }
 }

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 pub(in crate::endpoint) use fields::AuthInput;
 use fields::{
-    BreakerInput, checked_metadata, event_patterns, extra_headers, in_flight, rate_limit, text,
-    timeout_seconds,
+    BreakerInput, checked_metadata, event_patterns, extra_headers, in_flight, order, rate_limit,
+    text, timeout_seconds,
 };
 pub use patch::Patch;
 
@@ -22,6 +22,7 @@ use super::{DisabledBy, Endpoint, EndpointState, SigningKey};
 use crate::answer::{self, ResponseRule, StatusPattern};
 use crate::breaker::BreakerPolicy;
 use crate::filter::Filter;
+use crate::line::OnDeadLetter;
 use crate::signature::{Secret, Signing};
 use crate::target::{AllowedTargets, TargetUrl};
 use crate::template::Template;
@@ -85,6 +86,12 @@ pub struct EndpointDraft {
     pub(super) max_in_flight: Patch<u32>,
     /// When its breaker opens, and for how long.
     pub(super) breaker: Patch<BreakerInput>,
+    /// Whether it gets its events strictly in the order in which they were accepted, each once the
+    /// one before is over; `false` unless given.
+    pub(super) ordered: Option<bool>,
+    /// What the line before an ordered endpoint does at a dead letter: `skip` it, or `block` until it
+    /// has been replayed, resolved or deleted; `skip` unless given.
+    pub(super) on_dead_letter: Option<OnDeadLetter>,
     /// Whether events are delivered; `false` makes them dead letters, to be replayed later.
     pub(super) active: Option<bool>,
     /// Whether deliveries wait.
@@ -143,6 +150,7 @@ impl EndpointDraft {
             rate_limit_per_second: None,
             max_in_flight: None,
             breaker: BreakerPolicy::default(),
+            ordered: None,
             state: EndpointState::Active,
             resumed_at: None,
             managed_by: None,
@@ -233,6 +241,7 @@ impl EndpointDraft {
             Patch::Clear => next.breaker = BreakerPolicy::default(),
             Patch::Set(input) => next.breaker = input.check()?,
         }
+        next.ordered = order(next.ordered, self.ordered, self.on_dead_letter)?;
         let state = match (self.active, self.paused) {
             (Some(false), _) => EndpointState::Disabled(DisabledBy::Operator),
             (_, Some(true)) => EndpointState::Paused,

@@ -105,3 +105,30 @@ fn what_is_missing_or_wrong_is_named() {
         assert_eq!(create(json).unwrap_err(), field, "{json}");
     }
 }
+
+#[test]
+fn order_is_asked_for_with_what_is_done_at_a_dead_letter() {
+    let asked = |more: &str| {
+        let json = format!(r#"{{"url":"https://a.example/","event_types":["*"]{more}}}"#);
+        create(&json).map(|endpoint| endpoint.ordered)
+    };
+    assert_eq!(asked(""), Ok(None));
+    let skip = Some(OnDeadLetter::Skip);
+    assert_eq!(asked(r#","ordered":true"#), Ok(skip));
+    let block = r#","ordered":true,"on_dead_letter":"block""#;
+    assert_eq!(asked(block), Ok(Some(OnDeadLetter::Block)));
+    let alone = r#","on_dead_letter":"block""#;
+    assert_eq!(asked(alone), Err("on_dead_letter".to_owned()));
+    let json = r#"{"url":"https://a.example/","event_types":["*"],"ordered":true,"on_dead_letter":"block"}"#;
+    let blocking = create(json).unwrap();
+    for (change, then) in [
+        (r#"{"name":"b"}"#, Some(OnDeadLetter::Block)),
+        (r#"{"ordered":true}"#, Some(OnDeadLetter::Block)),
+        (r#"{"on_dead_letter":"skip"}"#, skip),
+        (r#"{"ordered":false}"#, None),
+    ] {
+        let draft: EndpointDraft = serde_json::from_str(change).unwrap();
+        let next = draft.change(&blocking, &AllowedTargets::default(), Timestamp::default());
+        assert_eq!(next.unwrap().ordered, then, "{change}");
+    }
+}
