@@ -11,14 +11,23 @@ export const theme = createTheme({
   fontFamilyMonospace: "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace",
   headings: { fontWeight: "650" },
   cursorType: "pointer",
+  components: {
+    CloseButton: { defaultProps: { "aria-label": "Close" } },
+    // The placeholder has a place in the order of tabs, which no child of a menu may have.
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false } },
+  },
 });
 
 /** Text that steps back still has to be read: 4.5 to 1 and better. */
 export const variables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
+    // White is read on it.
+    "--mantine-color-red-filled": "var(--mantine-color-red-9)",
+    "--mantine-color-red-filled-hover": "#b02525",
     "--mantine-color-dimmed": "var(--mantine-color-gray-7)",
     "--mantine-color-placeholder": "var(--mantine-color-gray-7)",
+    "--mantine-color-error": "var(--mantine-color-red-9)",
     // On the light ground of badges.
     "--mantine-color-yellow-light-color": "#6b3c00",
     "--mantine-color-orange-light-color": "#7f3a00",
@@ -29,8 +38,11 @@ export const variables: CSSVariablesResolver = () => ({
     "--hookpost-ground": "var(--mantine-color-gray-0)",
   },
   dark: {
+    "--mantine-color-red-filled": "var(--mantine-color-red-9)",
+    "--mantine-color-red-filled-hover": "#b02525",
     "--mantine-color-dimmed": "var(--mantine-color-dark-1)",
     "--mantine-color-placeholder": "var(--mantine-color-dark-1)",
+    "--mantine-color-error": "var(--mantine-color-red-4)",
     "--hookpost-ground": "var(--mantine-color-dark-8)",
   },
 });

@@ -284,6 +284,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deployment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the deployment has set for all of its tenants
+         * @description Needs the scope `read`.
+         */
+        get: operations["deployment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints": {
         parameters: {
             query?: never;
@@ -936,6 +956,58 @@ export interface paths {
         patch: operations["changeSettings"];
         trace?: never;
     };
+    "/api/v1/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where webhooks come from, newest first
+         * @description Needs the scope `read`.
+         */
+        get: operations["listSources"];
+        put?: never;
+        /**
+         * Take somebody else's webhooks at `/in/{id}`; a secret that is made is shown once
+         * @description Needs the scope `manage`.
+         */
+        post: operations["createSource"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A source
+         * @description Needs the scope `read`.
+         */
+        get: operations["getSource"];
+        put?: never;
+        post?: never;
+        /**
+         * Take no more webhooks from there
+         * @description Needs the scope `manage`.
+         */
+        delete: operations["deleteSource"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a source; webhooks may be judged by the old one for 5 seconds more
+         * @description Needs the scope `manage`.
+         */
+        patch: operations["changeSource"];
+        trace?: never;
+    };
     "/api/v1/stats": {
         parameters: {
             query?: never;
@@ -948,6 +1020,26 @@ export interface paths {
          * @description Needs the scope `read`.
          */
         get: operations["stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stats/backlog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What waits after a failure, or behind a breaker or a pause, and since when
+         * @description Needs the scope `read`.
+         */
+        get: operations["backlog"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1010,6 +1102,26 @@ export interface paths {
          * @description Needs the scope `manage`.
          */
         post: operations["createToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/whoami": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whose key this is, and what it may do
+         * @description Needs the scope `read`.
+         */
+        get: operations["whoami"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1179,6 +1291,13 @@ export interface components {
             /** @description The user name, at most 256 bytes, without `:`. */
             username: string;
         };
+        /** @description What waits. */
+        Backlog: {
+            /** @description Always: the index is a moment behind. */
+            approximate: boolean;
+            /** @description Each way of waiting. */
+            waiting: components["schemas"]["Waiting"][];
+        };
         /** @description A breaker. */
         Breaker: {
             /** @description When the next probe may go. */
@@ -1219,6 +1338,17 @@ export interface components {
              * @description Seconds until the first probe.
              */
             pause_seconds: number;
+        };
+        /** @description Whoever calls. */
+        Caller: {
+            /** @description As the audit log calls them: `key:...`, `token:...`, `deploy-key`, `anonymous`. */
+            actor: string;
+            /** @description Whether `X-Tenant` may name another. */
+            all_tenants: boolean;
+            /** @description What they may do. `admin` may all that the others may, `manage` may `read`. */
+            scopes: components["schemas"]["Scope"][];
+            /** @description Whose things this call shows. */
+            tenant: components["schemas"]["TenantId"];
         };
         /** @description What has to hold of an answer: everything that is given. */
         Condition: {
@@ -1413,6 +1543,50 @@ export interface components {
             /** @description Where it stands. */
             status: string;
         };
+        /** @description What the deployment has set for all of its tenants. */
+        Deployment: {
+            /**
+             * Format: uint64
+             * @description Days that the audit log is kept.
+             */
+            audit_retention_days: number;
+            /** @description Whether calls need a key. */
+            auth_required: boolean;
+            /**
+             * Format: uint32
+             * @description Most requests a second to all endpoints together.
+             */
+            deliveries_per_second?: number | null;
+            /**
+             * Format: uint64
+             * @description Days that the dead-letter queue keeps its messages.
+             */
+            dlq_retention_days: number;
+            /**
+             * Format: uint64
+             * @description What waits longer than this, or than its retries take, is given up.
+             */
+            max_age_hours: number;
+            /**
+             * Format: uint
+             * @description Most endpoints a tenant may have.
+             */
+            max_endpoints: number;
+            /**
+             * Format: uint64
+             * @description Waits longer than this are spent in the table, and not in the queue.
+             */
+            park_after_seconds: number;
+            /**
+             * Format: uint64
+             * @description Days that events and deliveries are kept.
+             */
+            retention_days: number;
+            /** @description When failed deliveries are tried again, where neither endpoint nor event type says so. */
+            retry: components["schemas"]["Retry"];
+            /** @description Hookpost's. */
+            version: string;
+        };
         /** @description A delivery that is on its way to a URL. */
         DirectDelivery: {
             /** @description The caller's own id. */
@@ -1543,6 +1717,11 @@ export interface components {
              *     the `delivery` to its URL that it was made for. It cannot be changed here then.
              */
             managed_by?: string | null;
+            /**
+             * Format: uint32
+             * @description Most requests under way at once.
+             */
+            max_in_flight?: number | null;
             /** @description What its owner wants to remember about it. */
             metadata: {
                 [key: string]: string;
@@ -1619,6 +1798,11 @@ export interface components {
             headers: {
                 [key: string]: string;
             } | null;
+            /**
+             * Format: uint32
+             * @description Most requests under way at once, 1 to 1000.
+             */
+            max_in_flight?: number | null;
             /**
              * Format: uint32
              * @description Attempts in all, 1 to 50, in place of the policy's.
@@ -1776,8 +1960,8 @@ export interface components {
             timestamp: components["schemas"]["Timestamp"];
         };
         /**
-         * @description What an endpoint subscribes to: a type, `*` for everything, or `order.*` for all that begins
-         *     with `order.`.
+         * @description What an endpoint subscribes to: a type, `*` for everything but what Hookpost tells of itself, or
+         *     `order.*` for all that begins with `order.`.
          */
         EventPattern: string;
         /** @description Where an event stands, over all of its deliveries. */
@@ -1909,12 +2093,16 @@ export interface components {
             endpoint_id: components["schemas"]["EndpointId"];
             /** @description Since when. */
             failing_since?: components["schemas"]["Timestamp"] | null;
+            /** @description The lane that its deliveries travel in: `fast`, or `slow` while its answers take long. */
+            lane: string;
             /** @description When a request last failed. */
             last_failure_at?: components["schemas"]["Timestamp"] | null;
             /** @description Since the beginning of the last full hour. */
             last_hour: components["schemas"]["Recent"];
             /** @description When a request was last accepted. */
             last_success_at?: components["schemas"]["Timestamp"] | null;
+            /** @description Since when they travel in the slow one. */
+            slow_since?: components["schemas"]["Timestamp"] | null;
             /**
              * Format: double
              * @description The share of the requests of the last hour that were accepted, as `last_hour` has it; `null`
@@ -1922,6 +2110,10 @@ export interface components {
              */
             success_rate?: number | null;
         };
+        /** @description A hash that an HMAC is made with. */
+        HmacAlgorithm: "sha256" | "sha512";
+        /** @description How a signature is written. */
+        HmacEncoding: "hex" | "base64";
         /** @description What an import came to. */
         Import: {
             /**
@@ -2031,6 +2223,44 @@ export interface components {
             status: components["schemas"]["Standing"];
             /** @description `null` if it speaks for all. */
             tenant?: components["schemas"]["TenantId"] | null;
+        };
+        /** @description How a sender signs. */
+        Kind: {
+            /** @constant */
+            type: "standard_webhooks";
+        } | {
+            /** @constant */
+            type: "github";
+        } | {
+            /** @constant */
+            type: "stripe";
+        } | {
+            /**
+             * @description The hash.
+             * @default sha256
+             */
+            algorithm: components["schemas"]["HmacAlgorithm"];
+            /**
+             * @description How the signature is written.
+             * @default hex
+             */
+            encoding: components["schemas"]["HmacEncoding"];
+            /** @description The header that has the webhook's own id in it: what drops repeats. */
+            id_header?: string | null;
+            /** @description What that begins with, such as `sha256=`. */
+            prefix?: string;
+            /** @description The header that the signature is in. */
+            signature_header: string;
+            /**
+             * @description What is signed, with `{body}` in it once and, where there is a header for it,
+             *     `{timestamp}`.
+             * @default {body}
+             */
+            signed: string;
+            /** @description The header that has the time in it, in seconds since 1970. */
+            timestamp_header?: string | null;
+            /** @constant */
+            type: "hmac";
         };
         /** @description How long accepted attempts took, in milliseconds; `null` without any. */
         Latency: {
@@ -2202,6 +2432,13 @@ export interface components {
         PageOfRetryPolicy: {
             /** @description The items. */
             data: components["schemas"]["RetryPolicy"][];
+            /** @description What to pass as `after` for the next page; `null` if this is the last. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        PageOfSourceView: {
+            /** @description The items. */
+            data: components["schemas"]["SourceView"][];
             /** @description What to pass as `after` for the next page; `null` if this is the last. */
             next?: string | null;
         };
@@ -2457,6 +2694,72 @@ export interface components {
             /** @description When it stops, because another has taken its place. */
             until?: components["schemas"]["Timestamp"] | null;
         };
+        /**
+         * @description What a caller says of a source: all of it is optional in a change, and of a new one `kind` is
+         *     not.
+         */
+        SourceDraft: {
+            /**
+             * @description Whether webhooks are taken.
+             * @default null
+             */
+            enabled: boolean | null;
+            /**
+             * @description Of what type the events are; what suits the kind unless it is given.
+             * @default null
+             */
+            event_type: components["schemas"]["TypeFrom"] | null;
+            /**
+             * @description Headers of the webhook that endpoints get as well, at most 10.
+             * @default null
+             */
+            forward_headers: string[] | null;
+            /**
+             * @description How its webhooks are signed. It cannot be changed.
+             * @default null
+             */
+            kind: components["schemas"]["Kind"] | null;
+            /**
+             * @description A name for people, at most 100 characters.
+             * @default null
+             */
+            name: string | null;
+            /**
+             * @description What they are signed with, as the sender says. One is made unless it is given.
+             * @default null
+             */
+            secret: string | null;
+            /**
+             * @description The same while one takes the place of another: whatever any of them signs is taken, up to 4.
+             * @default null
+             */
+            secrets: string[] | null;
+        };
+        /**
+         * @description A source: `src_` and 32 hex digits. It is in the URL that the sender is told, and stands for its
+         *     tenant there.
+         */
+        SourceId: string;
+        /** @description A source as it is shown. */
+        SourceView: {
+            created_at: components["schemas"]["Timestamp"];
+            enabled: boolean;
+            event_type: components["schemas"]["TypeFrom"];
+            forward_headers: string[];
+            /** @description Its id. */
+            id: components["schemas"]["SourceId"];
+            kind: components["schemas"]["Kind"];
+            name: string;
+            /** @description Where the sender is to send to: a path of this API. */
+            path: string;
+            /**
+             * @description What the sender is to sign with: only in the answer to whoever has just made it without
+             *     giving one.
+             */
+            secret?: string;
+            tenant: components["schemas"]["TenantId"];
+            updated_at: components["schemas"]["Timestamp"];
+        };
         /** @description Whether a key opens anything. */
         Standing: "active" | "expired" | "revoked";
         /** @description Statistics over some time. */
@@ -2674,6 +2977,17 @@ export interface components {
             /** @description What to send as `Authorization: Bearer`. */
             token: string;
         };
+        /** @description Where the type of a source's events comes from. What a type cannot have becomes `_`. */
+        TypeFrom: {
+            /** @description It is in this field of the JSON body, such as `type` or `event.name`. */
+            field?: string | null;
+            /** @description All are of this type. */
+            fixed?: string | null;
+            /** @description It is in this header, such as `X-GitHub-Event`. */
+            header?: string | null;
+            /** @description What is written before it, such as `github.`. */
+            prefix?: string;
+        };
         /** @description A part of a filter that does not hold. */
         Unmet: {
             /** @description What the payload has there. */
@@ -2682,6 +2996,22 @@ export interface components {
             path: string;
             /** @description Its conditions. */
             wants: string;
+        };
+        /** @description What waits in one way. */
+        Waiting: {
+            /**
+             * Format: uint
+             * @description How many, as far as they were counted: up to a thousand or so.
+             */
+            count: number;
+            /** @description Whether there are more. */
+            more: boolean;
+            /** @description The one that has waited longest. */
+            oldest?: components["schemas"]["DeliveryId"] | null;
+            /** @description When its event was accepted. */
+            oldest_at?: components["schemas"]["Timestamp"] | null;
+            /** @description `pending`, `retrying`, `parked` or `held`. */
+            status: string;
         };
     };
     responses: never;
@@ -4306,6 +4636,80 @@ export interface operations {
             };
             /** @description The body is of a type that is not read here */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many calls: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A service this depends on did not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            /** @description A valid API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This key may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or not for this caller */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8749,6 +9153,456 @@ export interface operations {
             };
         };
     };
+    listSources: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many, 1 to 200; 50 unless given. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOfSourceView"];
+                };
+            };
+            /** @description A valid API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This key may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or not for this caller */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many calls: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A service this depends on did not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceDraft"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceView"];
+                };
+            };
+            /** @description The body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A valid API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This key may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or not for this caller */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of a type that is not read here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many calls: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A service this depends on did not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceView"];
+                };
+            };
+            /** @description A valid API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This key may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or not for this caller */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many calls: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A service this depends on did not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A valid API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This key may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or not for this caller */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many calls: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A service this depends on did not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceDraft"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceView"];
+                };
+            };
+            /** @description The body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A valid API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This key may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or not for this caller */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is being changed by others, or cannot be as it stands */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of a type that is not read here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many calls: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A service this depends on did not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stats: {
         parameters: {
             query?: {
@@ -8778,6 +9632,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Stats"];
+                };
+            };
+            /** @description A valid API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This key may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or not for this caller */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many calls: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A service this depends on did not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    backlog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backlog"];
                 };
             };
             /** @description A valid API key is needed */
@@ -9061,6 +9989,80 @@ export interface operations {
             };
             /** @description The body is of a type that is not read here */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many calls: `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A service this depends on did not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    whoami: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Caller"];
+                };
+            };
+            /** @description A valid API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This key may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or not for this caller */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -22,17 +22,18 @@ export type Answer<Operation extends keyof operations, Status extends number = 2
     ? Content
     : never;
 
-export type Scope = "publish" | "read" | "manage" | "admin";
+export type Scope = Schemas["Scope"];
 
 export type DeadLetters = Page<Schemas["DeadLetter"]>;
 
 /** Who is signed in: `GET /api/v1/whoami`. */
-export interface Caller {
-  actor: string;
-  tenant: string;
-  all_tenants: boolean;
-  scopes: Scope[];
-}
+export type Caller = Schemas["Caller"];
+
+/** What a tenant has set for all of its events: `GET /api/v1/settings`. */
+export type TenantSettings = Schemas["Settings"];
+
+/** What the deployment has set for all of its tenants: `GET /api/v1/deployment`. */
+export type DeploymentSettings = Schemas["Deployment"];
 
 /** What anybody may know of the deployment: `GET /dashboard/deployment.json`. */
 export interface Deployment {
@@ -42,15 +43,7 @@ export interface Deployment {
 }
 
 /** What waits after a failed attempt, or behind a breaker or a pause: `GET /api/v1/stats/backlog`. */
-export interface Backlog {
-  waiting: {
-    status: "pending" | "retrying" | "parked" | "held";
-    count: number;
-    more: boolean;
-    oldest?: string | null;
-    oldest_at?: string | null;
-  }[];
-}
+export type Backlog = Schemas["Backlog"];
 
 /** A page of a list. */
 export interface Page<T> {

@@ -1,5 +1,4 @@
-import { Button, Group, Popover, SegmentedControl, Stack } from "@mantine/core";
-import { DateTimePicker } from "@mantine/dates";
+import { Button, Group, Popover, SegmentedControl, Stack, TextInput } from "@mantine/core";
 import { IconCalendar } from "@tabler/icons-react";
 import dayjs from "dayjs";
 import { useState } from "react";
@@ -10,22 +9,23 @@ interface Props {
   onChange: (range: Range) => void;
 }
 
-const FORM = "YYYY-MM-DD HH:mm:ss";
+/** What the browser's own field for a time reads and says. */
+const FORM = "YYYY-MM-DDTHH:mm";
 
 /** Chooses a time to look at. */
 export function RangePicker({ value, onChange }: Props) {
   const [open, setOpen] = useState(false);
   const own = "from" in value;
   const preset = own ? "" : PRESETS.find((one) => one.minutes === value.minutes)?.name;
-  const [from, setFrom] = useState<string | null>(null);
-  const [to, setTo] = useState<string | null>(null);
+  const [from, setFrom] = useState("");
+  const [to, setTo] = useState("");
   const show = () => {
     const now = bounds(value);
     setFrom(dayjs(now.from).format(FORM));
     setTo(dayjs(now.to).format(FORM));
     setOpen(true);
   };
-  const right = from !== null && to !== null && dayjs(from).isBefore(to);
+  const right = from !== "" && to !== "" && dayjs(from).isBefore(to);
   return (
     <Group gap="xs">
       <SegmentedControl
@@ -53,17 +53,18 @@ export function RangePicker({ value, onChange }: Props) {
         </Popover.Target>
         <Popover.Dropdown>
           <Stack gap="xs">
-            <DateTimePicker
+            <TextInput
+              type="datetime-local"
               label="From"
               value={from}
-              onChange={setFrom}
-              popoverProps={{ withinPortal: false }}
+              onChange={(event) => setFrom(event.currentTarget.value)}
             />
-            <DateTimePicker
+            <TextInput
+              type="datetime-local"
               label="To"
               value={to}
-              onChange={setTo}
-              popoverProps={{ withinPortal: false }}
+              onChange={(event) => setTo(event.currentTarget.value)}
+              error={!right && from !== "" && to !== "" && "must be after From"}
             />
             <Button
               size="xs"

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::Management;
 
-/// What waits, oldest first.
+/// Every way of waiting.
 const WAITING: [StatusName; 4] = [
     StatusName::Pending,
     StatusName::Retrying,

@@ -12,32 +12,13 @@ import {
 } from "@mantine/core";
 import { call } from "../../api/client";
 import { useAct, useGet } from "../../api/hooks";
-import type { Retry } from "../../api/types";
+import type { DeploymentSettings, TenantSettings as Settings } from "../../api/types";
 import { ErrorState } from "../../parts/error-state";
 import { Facts } from "../../parts/facts";
 import { count } from "../../parts/format";
 import { PageHeader } from "../../parts/page-header";
 import { ScheduleShown } from "../../parts/schedule-shown";
 import { useSession } from "../../session/session";
-
-interface Deployment {
-  version: string;
-  auth_required: boolean;
-  retry: Retry;
-  deliveries_per_second?: number | null;
-  park_after_seconds: number;
-  max_age_hours: number;
-  max_endpoints: number;
-  retention_days: number;
-  audit_retention_days: number;
-  dlq_retention_days: number;
-}
-
-interface Settings {
-  tenant: string;
-  strict_event_types: boolean;
-  public_catalogue: boolean;
-}
 
 /** What the tenant has set for all of its events. */
 function TenantSettings() {
@@ -118,7 +99,7 @@ function You() {
 }
 
 export default function SettingsPage() {
-  const deployment = useGet<Deployment>("/deployment");
+  const deployment = useGet<DeploymentSettings>("/deployment");
   const { data } = deployment;
   return (
     <>

@@ -48,12 +48,12 @@ async fn the_page_and_its_files_are_for_anybody_and_fetch_nothing_from_elsewhere
         assert_eq!(answer.status, 200, "{file}");
         assert_eq!(answer.header("content-encoding"), "gzip", "{file}");
         assert!(answer.header("cache-control").contains("immutable"));
-        let tag = answer.header("etag").to_owned();
-        let again = page(&file, &[("if-none-match", &tag)]).await;
+        let tag = answer.header("etag");
+        let again = page(&file, &[("if-none-match", tag)]).await;
         assert_eq!(again.status, 304, "{file}");
     }
-    let tag = answer.header("etag").to_owned();
-    let again = page("/dashboard/endpoints", &[("if-none-match", &tag)]).await;
+    let tag = answer.header("etag");
+    let again = page("/dashboard/endpoints", &[("if-none-match", tag)]).await;
     assert_eq!(again.status, 304);
     let home = page("/", &[]).await;
     assert_eq!((home.status, home.header("location")), (302, "/dashboard"));
@@ -93,7 +93,8 @@ async fn whoever_looks_is_told_who_they_are_and_what_they_may_do() {
     let stranger = Tenant::on(system()).with_key("hk_nobody");
     stranger.get("/whoami").await.problem(401);
     // Looking at the page is no call of the API, whatever key comes with it.
-    page("/dashboard", &[("authorization", &format!("Bearer {KEY}"))]).await;
+    let bearer = format!("Bearer {KEY}");
+    page("/dashboard", &[("authorization", bearer.as_str())]).await;
     page("/dashboard", &[("authorization", "Bearer nothing")]).await;
     let log = owner.get("/audit?deployment=true").await.expect(200);
     assert!(!log.to_string().contains("/dashboard"), "{log:#}");

@@ -20,7 +20,7 @@ import { IconAlertCircle } from "@tabler/icons-react";
 import { type ReactNode, useState } from "react";
 import { useGet } from "../../../api/hooks";
 import { asProblem } from "../../../api/problem";
-import type { Page, Retry } from "../../../api/types";
+import type { DeploymentSettings, Page } from "../../../api/types";
 import { Json, Pairs, Section, Side } from "./fields";
 import { FieldTrouble } from "./json";
 import { RetryFields } from "./retry-fields";
@@ -44,7 +44,7 @@ export function EndpointForm({ initial, isNew, save, cancel, preview }: Props) {
   const form = useForm<Values>({ initialValues: initial });
   const [trouble, setTrouble] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
-  const deployment = useGet<{ retry: Retry }>("/deployment");
+  const deployment = useGet<DeploymentSettings>("/deployment");
   const types = useGet<Page<{ name: string }>>("/event-types", { limit: 200 });
   const known = types.data?.data.map((type) => type.name) ?? [];
 
