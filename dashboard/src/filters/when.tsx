@@ -1,4 +1,4 @@
-import { Button, Group, Popover, Select, Stack } from "@mantine/core";
+import { Button, Group, Modal, Select, Stack } from "@mantine/core";
 import { DateTimePicker } from "@mantine/dates";
 import dayjs from "dayjs";
 import { useState } from "react";
@@ -39,42 +39,25 @@ export function When({ from, to, onChange }: Props) {
     }
   };
   return (
-    <Popover opened={open} onChange={setOpen} position="bottom-start" withArrow trapFocus>
-      <Popover.Target>
-        <div>
-          <Select
-            w={own ? 230 : 150}
-            aria-label="When the event was accepted"
-            placeholder="Any time"
-            clearable
-            clearButtonProps={{ "aria-label": "Any time" }}
-            data={[
-              ...PAST,
-              { value: "own", label: own ? `${told(from)} to ${told(to)}` : "Own range" },
-            ]}
-            value={own ? "own" : null}
-            onChange={choose}
-            onOptionSubmit={(value) => value === "own" && choose(value)}
-          />
-        </div>
-      </Popover.Target>
-      <Popover.Dropdown>
+    <>
+      <Select
+        w={own ? 230 : 150}
+        aria-label="When the event was accepted"
+        placeholder="Any time"
+        clearable
+        clearButtonProps={{ "aria-label": "Any time" }}
+        data={[
+          ...PAST,
+          { value: "own", label: own ? `${told(from)} to ${told(to)}` : "Own range" },
+        ]}
+        value={own ? "own" : null}
+        onChange={choose}
+        onOptionSubmit={(value) => value === "own" && choose(value)}
+      />
+      <Modal opened={open} onClose={() => setOpen(false)} title="Own range" size="sm">
         <Stack gap="xs">
-          <DateTimePicker
-            label="From"
-            clearable
-            value={first}
-            onChange={setFirst}
-            popoverProps={{ withinPortal: false }}
-          />
-          <DateTimePicker
-            label="To"
-            clearable
-            placeholder="now"
-            value={last}
-            onChange={setLast}
-            popoverProps={{ withinPortal: false }}
-          />
+          <DateTimePicker label="From" clearable value={first} onChange={setFirst} />
+          <DateTimePicker label="To" clearable placeholder="now" value={last} onChange={setLast} />
           <Group justify="flex-end">
             <Button
               size="xs"
@@ -91,7 +74,7 @@ export function When({ from, to, onChange }: Props) {
             </Button>
           </Group>
         </Stack>
-      </Popover.Dropdown>
-    </Popover>
+      </Modal>
+    </>
   );
 }

@@ -116,7 +116,9 @@ function Steps({ bulk, close }: { bulk: Bulk; close: () => void }) {
           problem === null && (
             <>
               <Loader size="xs" aria-label="Counting" />
-              <Text size="sm">Counting… {counted ? `${count(counted.examined)} looked at` : ""}</Text>
+              <Text size="sm">
+                Counting… {counted ? `${count(counted.examined)} looked at` : ""}
+              </Text>
             </>
           )
         )}

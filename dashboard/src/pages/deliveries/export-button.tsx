@@ -38,11 +38,7 @@ export function ExportButton({ filter }: { filter: Query }) {
     );
   }
   return (
-    <Button
-      variant="default"
-      leftSection={<IconDownload size={16} aria-hidden />}
-      onClick={begin}
-    >
+    <Button variant="default" leftSection={<IconDownload size={16} aria-hidden />} onClick={begin}>
       CSV
     </Button>
   );

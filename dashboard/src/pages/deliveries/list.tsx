@@ -20,7 +20,16 @@ import { useSession } from "../../session/session";
 import { LastAnswer } from "./answer";
 import { ExportButton } from "./export-button";
 
-const NAMES = ["status", "endpoint_id", "event_type", "failure", "q", "event_id", "from", "to"] as const;
+const NAMES = [
+  "status",
+  "endpoint_id",
+  "event_type",
+  "failure",
+  "q",
+  "event_id",
+  "from",
+  "to",
+] as const;
 const STATUSES = ["pending", "retrying", "parked", "held", "delivered", "dead", "cancelled"];
 /** An event's id, or a delivery's. */
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(_\S+)?$/i;
@@ -101,7 +110,10 @@ export function ListPage() {
           value={values.status || null}
           onChange={(status) => set({ status })}
         />
-        <EndpointSelect value={values.endpoint_id} onChange={(endpoint_id) => set({ endpoint_id })} />
+        <EndpointSelect
+          value={values.endpoint_id}
+          onChange={(endpoint_id) => set({ endpoint_id })}
+        />
         <SearchField
           label="Event type"
           placeholder="order.created"

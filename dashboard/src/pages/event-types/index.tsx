@@ -1,11 +1,28 @@
-import { EmptyState } from "../../parts/empty-state";
-import { PageHeader } from "../../parts/page-header";
+import { Route, Switch } from "wouter";
+import { DetailPage } from "./detail";
+import { EditPage, NewPage } from "./form";
+import { ImportPage } from "./import";
+import { ListPage } from "./list";
 
 export default function EventTypesPage() {
   return (
-    <>
-      <PageHeader title="Event types" />
-      <EmptyState title="Not here yet" />
-    </>
+    <Switch>
+      <Route path="/event-types">
+        <ListPage />
+      </Route>
+      <Route path="/event-types/new">
+        <NewPage />
+      </Route>
+      <Route path="/event-types/import">
+        <ImportPage />
+      </Route>
+      <Route path="/event-types/edit/*">{(rest) => <EditPage name={nameOf(rest)} />}</Route>
+      <Route path="/event-types/of/*">{(rest) => <DetailPage name={nameOf(rest)} />}</Route>
+    </Switch>
   );
+}
+
+/** A name may have slashes in it. */
+function nameOf(rest: { "*"?: string | undefined }): string {
+  return decodeURIComponent(rest["*"] ?? "");
 }

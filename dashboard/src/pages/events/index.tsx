@@ -1,11 +1,18 @@
-import { EmptyState } from "../../parts/empty-state";
-import { PageHeader } from "../../parts/page-header";
+import { Route, Switch } from "wouter";
+import { DetailPage } from "./detail";
+import { ListPage } from "./list";
+import { NewPage } from "./new";
 
 export default function EventsPage() {
   return (
-    <>
-      <PageHeader title="Events" />
-      <EmptyState title="Not here yet" />
-    </>
+    <Switch>
+      <Route path="/events">
+        <ListPage />
+      </Route>
+      <Route path="/events/new">
+        <NewPage />
+      </Route>
+      <Route path="/events/:id">{({ id }) => <DetailPage id={id} key={id} />}</Route>
+    </Switch>
   );
 }

@@ -44,7 +44,9 @@ export function Attempts({ delivery }: { delivery: Delivery }) {
             <Timeline.Item
               key={`${attempt.cycle}.${attempt.number}.${attempt.at}`}
               color={failed ? "red" : "teal"}
-              bullet={failed ? <IconX size={14} aria-hidden /> : <IconCheck size={14} aria-hidden />}
+              bullet={
+                failed ? <IconX size={14} aria-hidden /> : <IconCheck size={14} aria-hidden />
+              }
               title={<Answer attempt={attempt} />}
             >
               <Text size="xs" c="dimmed">

@@ -49,9 +49,7 @@ function PayloadOnly({ delivery }: { delivery: Delivery }) {
         is the event's payload.
       </Alert>
       {event.error && <ErrorState error={event.error} retry={() => event.refetch()} />}
-      {event.data && (
-        <Listing label="Payload" text={JSON.stringify(event.data.payload, null, 2)} />
-      )}
+      {event.data && <Listing label="Payload" text={JSON.stringify(event.data.payload, null, 2)} />}
     </Stack>
   );
 }
