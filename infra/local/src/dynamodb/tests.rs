@@ -37,7 +37,7 @@ impl Served {
             region: "us-east-1",
             account: "000000000000",
             permissions: Permissions::new([("Writer".to_owned(), policy)]),
-            faults: crate::faults::Faults::new().0,
+            faults: Faults::new().0,
         };
         let ending = watch::Sender::new(false);
         let client = crate::http::client();

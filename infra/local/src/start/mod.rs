@@ -220,13 +220,13 @@ impl System {
         self.services
             .spawn(secrets.serve(listeners.secrets, ending()));
         self.services.spawn(sockets.serve(listeners.live, ending()));
+        let before_receiver = from_fn_with_state(stats.faults(), faults::before_receiver);
         let extra = move |method: &::http::Method, path: &str| stats.answer(method, path);
         for listener in listeners.invoke.into_iter().chain([listeners.lambda]) {
             let host = self.host.clone();
             self.services
                 .spawn(host.serve(listener, ending(), extra.clone()));
         }
-        let before_receiver = from_fn_with_state(stats.faults(), faults::before_receiver);
         let receiver = Receiver::default().router().layer(before_receiver);
         let mut ended = ending();
         self.services.spawn(async move {

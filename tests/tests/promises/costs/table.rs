@@ -116,8 +116,9 @@ pub(super) fn log_bytes(logged: &str, received: f64) -> f64 {
     let lines = logged.lines().filter(|line| line.starts_with('{'));
     let (metrics, others): (Vec<&str>, Vec<&str>) =
         lines.partition(|line| line.contains("\"_aws\""));
-    let bytes = |lines: &[&str]| lines.iter().map(|line| line.len() as f64).sum::<f64>();
-    let a_line = bytes(&metrics) / (metrics.len().max(1) as f64);
+    let exact = |count: usize| f64::from(u32::try_from(count).unwrap());
+    let bytes = |lines: &[&str]| exact(lines.iter().map(|line| line.len()).sum());
+    let a_line = bytes(&metrics) / exact(metrics.len().max(1));
     (bytes(&others) + a_line * received / BATCH).ceil()
 }
 
