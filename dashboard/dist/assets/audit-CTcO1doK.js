@@ -1,1 +1,0 @@
-import{r as e}from"./index-BomHUWAC.js";import{k as t,t as n}from"./page-header-C3jjYDIp.js";var r=t();function i(){return(0,r.jsxs)(r.Fragment,{children:[(0,r.jsx)(n,{title:`Audit`}),(0,r.jsx)(e,{title:`Not here yet`})]})}export{i as default};
