@@ -1,16 +1,9 @@
-import { AreaChart, LineChart } from "@mantine/charts";
+import { LineChart } from "@mantine/charts";
 import { Card, SimpleGrid, Text, Title } from "@mantine/core";
-import dayjs from "dayjs";
 import type { ReactNode } from "react";
 import type { Stats } from "../../api/types";
 import { count, milliseconds } from "../../parts/format";
-
-/** What a step is called below a chart. */
-function label(at: string, interval: Stats["interval"]): string {
-  const time = dayjs(at);
-  if (interval === "minute") return time.format("HH:mm");
-  return time.format(interval === "hour" ? "D MMM HH:mm" : "D MMM");
-}
+import { OutcomesChart, stepLabel } from "../../parts/outcomes-chart";
 
 function Framed({ title, about, children }: { title: string; about: string; children: ReactNode }) {
   return (
@@ -53,7 +46,7 @@ function Told({ caption, head, rows }: { caption: string; head: string[]; rows: 
 
 export function Charts({ stats }: { stats: Stats }) {
   const points = stats.series.map((point) => ({
-    at: label(point.at, stats.interval),
+    at: stepLabel(point.at, stats.interval),
     Delivered: point.delivered,
     Retried: point.retried,
     Dead: point.dead,
@@ -68,26 +61,7 @@ export function Charts({ stats }: { stats: Stats }) {
         title="Outcomes"
         about={`Deliveries accepted, failed attempts tried again, and given up, ${step}`}
       >
-        <div aria-hidden>
-          <AreaChart
-            h={240}
-            data={points}
-            dataKey="at"
-            type="stacked"
-            curveType="monotone"
-            withLegend
-            withDots={false}
-            areaChartProps={{ accessibilityLayer: false }}
-            legendProps={{ itemSorter: null, verticalAlign: "bottom" }}
-            fillOpacity={0.35}
-            valueFormatter={count}
-            series={[
-              { name: "Delivered", color: "teal.6" },
-              { name: "Retried", color: "yellow.6" },
-              { name: "Dead", color: "red.6" },
-            ]}
-          />
-        </div>
+        <OutcomesChart stats={stats} height={240} />
         <Told
           caption={`Outcomes ${step}`}
           head={["At", "Delivered", "Retried", "Dead"]}

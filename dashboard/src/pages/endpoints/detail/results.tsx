@@ -1,11 +1,9 @@
-import "@mantine/charts/styles.css";
-import { AreaChart } from "@mantine/charts";
 import { Card, Group, SimpleGrid, Skeleton, Text, Title } from "@mantine/core";
-import dayjs from "dayjs";
 import { useGet } from "../../../api/hooks";
 import type { Stats } from "../../../api/types";
 import { ErrorState } from "../../../parts/error-state";
 import { count, milliseconds, percent } from "../../../parts/format";
+import { OutcomesChart } from "../../../parts/outcomes-chart";
 import { bounds, useRange } from "../../../parts/range";
 import { RangePicker } from "../../../parts/range-picker";
 
@@ -27,12 +25,6 @@ export function Results({ id }: { id: string }) {
     ["p50", milliseconds(totals.latency.p50_ms)],
     ["p95", milliseconds(totals.latency.p95_ms)],
   ];
-  const form =
-    stats.data?.interval === "minute"
-      ? "HH:mm"
-      : stats.data?.interval === "hour"
-        ? "D MMM HH:mm"
-        : "D MMM";
   return (
     <Card withBorder component="section" aria-label="Results">
       <Group justify="space-between" mb="sm">
@@ -57,33 +49,7 @@ export function Results({ id }: { id: string }) {
           ))}
         </SimpleGrid>
       )}
-      {stats.data && (
-        <div aria-hidden>
-          <AreaChart
-            h={200}
-            dataKey="at"
-            type="stacked"
-            curveType="monotone"
-            withLegend
-            withDots={false}
-            fillOpacity={0.35}
-            areaChartProps={{ accessibilityLayer: false }}
-            legendProps={{ itemSorter: null, verticalAlign: "bottom" }}
-            valueFormatter={count}
-            data={stats.data.series.map((point) => ({
-              at: dayjs(point.at).format(form),
-              Delivered: point.delivered,
-              Retried: point.retried,
-              Dead: point.dead,
-            }))}
-            series={[
-              { name: "Delivered", color: "teal.6" },
-              { name: "Retried", color: "yellow.6" },
-              { name: "Dead", color: "red.6" },
-            ]}
-          />
-        </div>
-      )}
+      {stats.data && <OutcomesChart stats={stats.data} height={200} />}
     </Card>
   );
 }
