@@ -4,6 +4,7 @@ import { useState } from "react";
 import { call } from "../../api/client";
 import { useAct, usePages } from "../../api/hooks";
 import type { Answer } from "../../api/types";
+import { FilterBar } from "../../filters/bar";
 import { SearchField } from "../../filters/search-field";
 import { useFilters } from "../../filters/use-filters";
 import { confirm } from "../../parts/confirm";
@@ -80,7 +81,7 @@ export default function ApiKeysPage() {
         about="What lets back ends and people in, and what each may do. Give each its own, with no more scopes than it needs."
         actions={make}
       />
-      <Group mb="md" gap="sm" role="search" aria-label="Filter keys">
+      <FilterBar label="Filter keys">
         <SearchField
           label="The beginning of a key's id"
           placeholder="hk_…"
@@ -94,7 +95,7 @@ export default function ApiKeysPage() {
             onChange={(event) => set({ all_tenants: event.currentTarget.checked ? "true" : "" })}
           />
         )}
-      </Group>
+      </FilterBar>
       <PagedTable
         label="API keys"
         pages={pages}

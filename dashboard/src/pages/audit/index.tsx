@@ -1,6 +1,7 @@
-import { Badge, Button, Checkbox, Group, Select, Text } from "@mantine/core";
+import { Badge, Button, Checkbox, Select, Text } from "@mantine/core";
 import { usePages } from "../../api/hooks";
 import type { Answer } from "../../api/types";
+import { FilterBar } from "../../filters/bar";
 import { SearchField } from "../../filters/search-field";
 import { useFilters } from "../../filters/use-filters";
 import { When } from "../../filters/when";
@@ -30,7 +31,7 @@ export default function AuditPage() {
         title="Audit log"
         about="Who changed what, and when, and who was refused. Newest first."
       />
-      <Group mb="md" gap="sm" role="search" aria-label="Filter the audit log">
+      <FilterBar label="Filter the audit log">
         <SearchField
           label="Who: key:hk_…, console, anonymous"
           placeholder="key:hk_…, console"
@@ -73,7 +74,7 @@ export default function AuditPage() {
             Clear
           </Button>
         )}
-      </Group>
+      </FilterBar>
       <PagedTable
         label="Audit log"
         pages={pages}

@@ -2,6 +2,7 @@ import { Button, Group, SegmentedControl } from "@mantine/core";
 import { IconHistory, IconRefresh } from "@tabler/icons-react";
 import { useState } from "react";
 import { useLocation } from "wouter";
+import { FilterBar } from "../../filters/bar";
 import { EndpointSelect } from "../../filters/endpoint-select";
 import { SearchField } from "../../filters/search-field";
 import { useFilters } from "../../filters/use-filters";
@@ -50,7 +51,7 @@ export function OverviewPage() {
           </>
         }
       />
-      <Group mb="md" gap="sm" role="search" aria-label="Filter dead letters">
+      <FilterBar label="Filter dead letters">
         <SegmentedControl
           aria-label="Shown as"
           size="sm"
@@ -91,7 +92,7 @@ export function OverviewPage() {
             Clear
           </Button>
         )}
-      </Group>
+      </FilterBar>
       {view === "letters" || view === "resolved" ? (
         <Letters filter={{ ...filter, ...(view === "resolved" && { resolved: true }) }} />
       ) : (

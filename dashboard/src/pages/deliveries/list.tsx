@@ -1,9 +1,10 @@
-import { Anchor, Button, Group, Menu, Select, Text } from "@mantine/core";
+import { Anchor, Button, Menu, Select, Text } from "@mantine/core";
 import { IconBan, IconDots, IconRefresh, IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { usePages } from "../../api/hooks";
 import type { Delivery } from "../../api/types";
+import { FilterBar } from "../../filters/bar";
 import { EndpointSelect, useEndpointNames } from "../../filters/endpoint-select";
 import { SearchField } from "../../filters/search-field";
 import { useFilters } from "../../filters/use-filters";
@@ -92,7 +93,7 @@ export function ListPage() {
           </>
         }
       />
-      <Group mb="md" gap="sm" role="search" aria-label="Filter deliveries">
+      <FilterBar label="Filter deliveries">
         <SearchField
           label="Search the words of failures and answers, or an id"
           placeholder="Text of a failure, or id"
@@ -133,7 +134,7 @@ export function ListPage() {
             Clear
           </Button>
         )}
-      </Group>
+      </FilterBar>
       <PagedTable
         label="Deliveries"
         pages={pages}

@@ -3,6 +3,7 @@ import { IconSend } from "@tabler/icons-react";
 import { Link, useLocation } from "wouter";
 import { usePages } from "../../api/hooks";
 import type { Answer } from "../../api/types";
+import { FilterBar } from "../../filters/bar";
 import { SearchField } from "../../filters/search-field";
 import { useFilters } from "../../filters/use-filters";
 import { When } from "../../filters/when";
@@ -42,7 +43,7 @@ export function ListPage() {
         about="What was published, newest first, and how many endpoints wanted it."
         actions={<SendButton />}
       />
-      <Group mb="md" gap="sm" role="search" aria-label="Filter events">
+      <FilterBar label="Filter events">
         <SearchField
           label="Event type, or a pattern such as order.*"
           placeholder="order.*"
@@ -62,7 +63,7 @@ export function ListPage() {
             Clear
           </Button>
         )}
-      </Group>
+      </FilterBar>
       <PagedTable
         label="Events"
         pages={pages}
