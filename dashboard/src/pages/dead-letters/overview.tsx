@@ -1,4 +1,4 @@
-import { Button, Group, SegmentedControl } from "@mantine/core";
+import { Button, SegmentedControl } from "@mantine/core";
 import { IconHistory, IconRefresh } from "@tabler/icons-react";
 import { useState } from "react";
 import { useLocation } from "wouter";
