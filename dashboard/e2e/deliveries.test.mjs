@@ -63,7 +63,7 @@ test("a delivery shows its request, its signature and every attempt, and is sent
 test("an event is tried out, sent from a form, and its deliveries shown", async () => {
   const tab = await open(browser, { key, path: "/events/new" });
   const { page } = tab;
-  await page.getByLabel("Event type").fill("cart.left");
+  await page.getByRole("combobox", { name: "Event type" }).fill("cart.left");
   await page.getByLabel("Payload").fill("{");
   await page.getByRole("button", { name: "Send it" }).isDisabled();
   await page.getByLabel("Payload").fill('{"items": 3}');
