@@ -1,6 +1,6 @@
 // A browser, and pages that tell of everything that goes wrong in them.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -29,7 +29,9 @@ export const LOOKS = {
 
 export function launch() {
   return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/google-chrome"].find(
+      (path) => path && existsSync(path),
+    ),
     // Containers, and root, have no sandbox for it.
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--lang=en-GB"],
   });
