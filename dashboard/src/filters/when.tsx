@@ -1,7 +1,7 @@
 import { Button, Group, Modal, Select, Stack } from "@mantine/core";
-import { DateTimePicker } from "@mantine/dates";
 import dayjs from "dayjs";
 import { useState } from "react";
+import { TimeField } from "../parts/time-field";
 
 const FORM = "YYYY-MM-DD HH:mm:ss";
 const PAST = [
@@ -56,8 +56,8 @@ export function When({ from, to, onChange }: Props) {
       />
       <Modal opened={open} onClose={() => setOpen(false)} title="Own range" size="sm">
         <Stack gap="xs">
-          <DateTimePicker label="From" clearable value={first} onChange={setFirst} />
-          <DateTimePicker label="To" clearable placeholder="now" value={last} onChange={setLast} />
+          <TimeField label="From" value={first} onChange={setFirst} />
+          <TimeField label="To" description="Now, unless chosen" value={last} onChange={setLast} />
           <Group justify="flex-end">
             <Button
               size="xs"

@@ -1,31 +1,29 @@
-import { Button, Group, Popover, SegmentedControl, Stack, TextInput } from "@mantine/core";
+import { Button, Group, Popover, SegmentedControl, Stack } from "@mantine/core";
 import { IconCalendar } from "@tabler/icons-react";
 import dayjs from "dayjs";
 import { useState } from "react";
 import { bounds, PRESETS, type Range } from "./range";
+import { TimeField } from "./time-field";
 
 interface Props {
   value: Range;
   onChange: (range: Range) => void;
 }
 
-/** What the browser's own field for a time reads and says. */
-const FORM = "YYYY-MM-DDTHH:mm";
-
 /** Chooses a time to look at. */
 export function RangePicker({ value, onChange }: Props) {
   const [open, setOpen] = useState(false);
   const own = "from" in value;
   const preset = own ? "" : PRESETS.find((one) => one.minutes === value.minutes)?.name;
-  const [from, setFrom] = useState("");
-  const [to, setTo] = useState("");
+  const [from, setFrom] = useState<string | null>(null);
+  const [to, setTo] = useState<string | null>(null);
   const show = () => {
     const now = bounds(value);
-    setFrom(dayjs(now.from).format(FORM));
-    setTo(dayjs(now.to).format(FORM));
+    setFrom(now.from);
+    setTo(now.to);
     setOpen(true);
   };
-  const right = from !== "" && to !== "" && dayjs(from).isBefore(to);
+  const right = from !== null && to !== null && dayjs(from).isBefore(to);
   return (
     <Group gap="xs">
       <SegmentedControl
@@ -53,18 +51,12 @@ export function RangePicker({ value, onChange }: Props) {
         </Popover.Target>
         <Popover.Dropdown>
           <Stack gap="xs">
-            <TextInput
-              type="datetime-local"
-              label="From"
-              value={from}
-              onChange={(event) => setFrom(event.currentTarget.value)}
-            />
-            <TextInput
-              type="datetime-local"
+            <TimeField label="From" value={from} onChange={setFrom} />
+            <TimeField
               label="To"
               value={to}
-              onChange={(event) => setTo(event.currentTarget.value)}
-              error={!right && from !== "" && to !== "" && "must be after From"}
+              onChange={setTo}
+              error={!right && from !== null && to !== null && "must be after From"}
             />
             <Button
               size="xs"

@@ -9,7 +9,6 @@ import {
   Stack,
   TextInput,
 } from "@mantine/core";
-import { DateTimePicker } from "@mantine/dates";
 import { notifications } from "@mantine/notifications";
 import { IconEye, IconSend } from "@tabler/icons-react";
 import dayjs from "dayjs";
@@ -22,6 +21,7 @@ import type { Answer, Page } from "../../api/types";
 import { ErrorState } from "../../parts/error-state";
 import { RequireScope, ScopeButton } from "../../parts/needs-scope";
 import { PageHeader } from "../../parts/page-header";
+import { TimeField } from "../../parts/time-field";
 import { useSession } from "../../session/session";
 import { Reach } from "./reach";
 
@@ -127,10 +127,9 @@ function Form({ like }: { like: Event | undefined }) {
                   onChange={(event) => setOwn(event.currentTarget.value)}
                   error={problem?.of("id")}
                 />
-                <DateTimePicker
+                <TimeField
                   label="Goes out"
                   description="At once, unless chosen"
-                  clearable
                   value={due}
                   onChange={setDue}
                   error={problem?.of("deliver_at")}
