@@ -1,1 +1,0 @@
-import{Zt as e,dt as t}from"./page-header-3Vm5osJP.js";var n={bar:`_bar_11dtw_3`},r=e();function i({label:e,children:i}){return(0,r.jsx)(t,{mb:`md`,gap:`sm`,role:`search`,"aria-label":e,className:n.bar,children:i})}export{i as t};
