@@ -77,8 +77,8 @@ pub struct Options {
     /// twice, first with all of them well [default: 50 a second for a minute].
     #[arg(long, value_name = "HOW")]
     beside: Option<Unwell>,
-    /// Events that wait for a silent endpoint before that load.
-    #[arg(long, value_name = "N", default_value_t = 2_000, requires = "beside")]
+    /// With --beside silent: events that come for it at once when that load begins.
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
     waiting: u32,
     /// Write what was measured as JSON, too.
     #[arg(long, value_name = "PATH")]
