@@ -24,7 +24,7 @@ use crate::usage;
 
 /// The secret of the specification's published example; it guards nothing here.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-pub(super) const TARGET: &str = "/success/bench";
+const TARGET: &str = "/success/bench";
 const WARM_UP_EVENTS: u32 = 1_000;
 const WARM_UP_CALLS: u32 = 16;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
