@@ -53,6 +53,7 @@ export function OverviewPage() {
       />
       <FilterBar label="Filter dead letters">
         <SegmentedControl
+          data-whole
           aria-label="Shown as"
           size="sm"
           value={view || "groups"}

@@ -1,1 +1,0 @@
-import{Xt as e,ut as t}from"./page-header-vxmJYLr6.js";var n={bar:`_bar_11dtw_3`},r=e();function i({label:e,children:i}){return(0,r.jsx)(t,{mb:`md`,gap:`sm`,role:`search`,"aria-label":e,className:n.bar,children:i})}export{i as t};
