@@ -1,5 +1,7 @@
 //! The lines before endpoints that get their events in order.
 
+use std::collections::HashSet;
+
 use hookpost_adapters::api::Problem;
 use hookpost_domain::delivery::Delivery;
 use hookpost_domain::endpoint::Endpoint;
@@ -28,10 +30,13 @@ impl<W: World> Management<W> {
         )?;
         let entries = self.store.entries(tenant, id, line.entry, 20).await?;
         let behind = line.waiting(&entries).map(|placed| placed.event);
+        let mut seen = HashSet::new();
         let ids: Vec<DeliveryId> = front
             .iter()
             .copied()
             .chain(behind)
+            // What went back to the front still has its place, and none may be asked for twice.
+            .filter(|event| seen.insert(*event))
             .take(LOOKED_AT)
             .map(|event: EventId| DeliveryId {
                 event,
