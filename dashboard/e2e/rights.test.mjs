@@ -21,7 +21,7 @@ test("a key that may only read sees dead letters, and why it cannot replay them"
   assert.equal(await replay.getAttribute("aria-disabled"), "true");
   await replay.focus();
   await page.getByRole("tooltip").getByText("Needs the scope manage").waitFor();
-  await replay.click();
+  await replay.press("Enter");
   assert.equal(await page.getByRole("dialog").count(), 0);
 
   for (const place of ["/api-keys", "/audit"]) {

@@ -2,6 +2,7 @@
 
 import { Alert, Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { IconPlayerPlay, IconTrash } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { call, get } from "../../api/client";
 import { useAct, useGet } from "../../api/hooks";
@@ -15,17 +16,42 @@ interface DeploymentInfo {
   test_receiver_url: string | null;
 }
 
+interface EventDeliveries {
+  deliveries: { id: string; status: string }[];
+}
+
 const API: DemoApi = {
   get: (path) => get(path),
   post: (path, body) => call("POST", path, { body }),
   delete: (path) => call<void>("DELETE", path),
 };
 
-/** How far a demonstration has got, by what the feed has shown. */
-export function progressOf(run: DemoRun, rows: readonly Attempt[]): { ended: number; of: number } {
-  const ended = new Set(
-    rows.filter((row) => row.outcome !== "retrying").map((row) => row.delivery_id),
-  );
+const OVER = ["delivered", "dead", "cancelled"];
+
+/** The deliveries of a demonstration that are over: asked for, as whoever has just begun to watch may miss their attempts. */
+function useOver(run: DemoRun | null): string[] {
+  const events = [...new Set(run?.deliveries.map((id) => id.slice(0, id.indexOf("_"))))];
+  const asked = useQuery({
+    queryKey: ["demo", events],
+    enabled: run !== null,
+    refetchInterval: ({ state }) => (state.data?.length === run?.deliveries.length ? false : 1_500),
+    queryFn: async () => {
+      const all = await Promise.all(events.map((id) => get<EventDeliveries>(`/events/${id}`)));
+      const deliveries = all.flatMap((event) => event.deliveries);
+      return deliveries.filter(({ status }) => OVER.includes(status)).map(({ id }) => id);
+    },
+  });
+  return asked.data ?? [];
+}
+
+/** How far a demonstration has got, by what the feed has shown and what was asked for. */
+export function progressOf(
+  run: DemoRun,
+  rows: readonly Attempt[],
+  over: readonly string[],
+): { ended: number; of: number } {
+  const shown = rows.filter((row) => row.outcome !== "retrying").map((row) => row.delivery_id);
+  const ended = new Set([...shown, ...over]);
   return {
     ended: run.deliveries.filter((delivery) => ended.has(delivery)).length,
     of: run.deliveries.length,
@@ -40,6 +66,7 @@ export function DemoPanel({ rows }: { rows: readonly Attempt[] }) {
   const known = about.data?.test_receiver_url ?? null;
   const receiver = known === null ? receiverOf(typed) : { url: known };
   const play = useAct((url: string) => runDemo(API, url), { onDone: setRun });
+  const over = useOver(run);
   const clear = useAct(() => cleanUp(API), {
     done: (count) => `${count} endpoints of the demo were deleted`,
     onDone: () => setRun(null),
@@ -52,7 +79,7 @@ export function DemoPanel({ rows }: { rows: readonly Attempt[] }) {
       </Text>
     );
   }
-  const progress = run && progressOf(run, rows);
+  const progress = run && progressOf(run, rows, over);
   return (
     <Stack gap="xs">
       {known === null && about.data && (
