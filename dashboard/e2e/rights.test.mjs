@@ -84,3 +84,13 @@ test("a key is made, shown once, works, and is revoked", async () => {
   tab.isSound();
   await tab.close();
 });
+
+test("whoever may not make endpoints is told what the demonstration needs", async () => {
+  const tab = await open(browser, {
+    key: await new Tenant("watcher").keyFor("read"),
+    path: "/live",
+  });
+  await tab.page.getByText("sign in with a key that has the scopes manage and publish").waitFor();
+  tab.isSound();
+  await tab.close();
+});
