@@ -275,7 +275,11 @@ async fn the_queues_have_the_nets_that_the_design_says() {
     };
     let graveyard = tenant.queue_attribute("DeadLetterQueue", "QueueArn").await;
     let mut sources = BTreeSet::new();
-    for (queue, receives) in [("DeliveryQueue", 100), ("ExhaustedQueue", 5)] {
+    for (queue, receives) in [
+        ("DeliveryQueue", 100),
+        ("SlowQueue", 100),
+        ("ExhaustedQueue", 5),
+    ] {
         let redrive = policy(queue, "RedrivePolicy").await;
         assert_eq!(redrive["deadLetterTargetArn"], graveyard);
         assert_eq!(redrive["maxReceiveCount"], receives);

@@ -110,7 +110,7 @@ impl Watcher {
         }
     }
 
-    /// Publishes until the watching has been heard of, which takes some seconds at most.
+    /// Publishes until the watching has been heard of, and by every process.
     async fn is_heard_of(&mut self, tenant: &Tenant<'_>, event_type: &str) {
         let end = wait::now() + wait::DEADLINE;
         while self.attempts.is_empty() {
@@ -118,6 +118,8 @@ impl Watcher {
             tenant.publish(event_type, &json!({})).await;
             let _more = self.next(Duration::from_millis(500)).await;
         }
+        // Another process believes for five seconds what it read before.
+        tokio::time::sleep(Duration::from_secs(6)).await;
     }
 }
 

@@ -35,6 +35,11 @@ async fn is_told_of_dead(endpoint: &Endpoint<'_>, count: u64) -> Vec<Value> {
     .await
 }
 
+/// A process believes for five seconds that nobody listens, if it looked just before.
+async fn all_know_who_listens() {
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+}
+
 async fn failing<'a>(tenant: &'a Tenant<'a>, event_types: &[&str]) -> Endpoint<'a> {
     let once = json!({ "max_attempts": 1 });
     let endpoint = tenant.endpoint("/fail").event_types(event_types);
@@ -102,9 +107,12 @@ async fn a_breaker_that_opens_and_closes_is_told() {
     tenant.post(&path("close"), &json!({})).await.expect(200);
     let closed = is_told(&asks, "hookpost.breaker.closed").await;
     assert_eq!(closed["opened_at"], opened["opened_at"]);
-    // Whatever it is looked at again.
+    // Whatever it is looked at again. What is delivered twice is one event all the same.
     tenant.sweep().await;
-    assert_eq!(asks.received().await.len(), 2);
+    let got = asks.received().await;
+    let ids: std::collections::BTreeSet<_> =
+        got.iter().map(|one| &one.headers["webhook-id"]).collect();
+    assert_eq!(ids.len(), 2, "{got:?}");
 }
 
 #[tokio::test]
@@ -116,6 +124,7 @@ async fn dead_letters_are_told_with_their_number_and_a_replay_once_it_is_done() 
         .create()
         .await;
     let fails = failing(&tenant, &["order.*"]).await;
+    all_know_who_listens().await;
     for _ in 0..4 {
         tenant.publish("order.created", &json!({})).await;
     }
@@ -139,6 +148,7 @@ async fn a_failure_to_tell_is_not_told() {
     let tenant = Tenant::new();
     let asks = failing(&tenant, &["hookpost.*", "order.*"]).await;
     let fails = failing(&tenant, &["order.*"]).await;
+    all_know_who_listens().await;
     tenant.publish("order.created", &json!({})).await;
     // Of the order that failed here as well nothing is told, nor of the news of the other's.
     wait::until("the news has failed", || async {
@@ -202,6 +212,7 @@ async fn the_operators_tenant_is_told_of_all_others() {
         .create()
         .await;
     failing(&tenant, &["order.*"]).await;
+    all_know_who_listens().await;
     tenant.publish("order.created", &json!({})).await;
     let dead = is_told_of_dead(&asks, 1).await;
     assert_eq!(dead[0]["tenant"], json!(tenant.id));

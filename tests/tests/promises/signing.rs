@@ -88,6 +88,11 @@ async fn the_request_is_the_documented_one() {
         (got_s - 2..=got_s).contains(&attempted_s),
         "{attempted_s} is not {got_s}"
     );
+    let trace = take("traceparent");
+    assert!(
+        trace.starts_with(&format!("00-{}-", id.replace('-', ""))),
+        "{trace}"
+    );
     take("webhook-signature");
     take("x-webhook-signature");
     take("accept");

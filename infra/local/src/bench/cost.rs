@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn function(invocations: u64) -> serde_json::Value {
-        json!({ "binary": "x", "instances": 1, "invocations": invocations, "errors": 0, "cpu_ms": 0, "peak_rss_kib": 0 })
+        json!({ "binary": "x", "instances": 1, "invocations": invocations, "errors": 0, "cpu_ms": 0, "peak_rss_kib": 0, "memory_mb": 256, "busy_ms": 0 })
     }
 
     fn counted(resource: &str, operation: &str, units: f64, requests: u64) -> serde_json::Value {
