@@ -36,6 +36,7 @@ KEY = "a-key-of-this-check"
 WITHOUT = {
     "AWS::Logs::QueryDefinition": "unknown to it",
     "AWS::CloudWatch::Dashboard": "unknown to it",
+    "AWS::ApiGatewayV2::RouteResponse": "unknown to it",
     "AWS::Events::Rule": "not needed here",
 }
 
@@ -68,8 +69,9 @@ def template_for_emulator(build):
             left_out.append(f"{name} ({WITHOUT[resource['Type']]})")
             del template["Resources"][name]
             continue
-        for event in resource.get("Properties", {}).get("Events", {}).values():
-            scaling = event.get("Properties", {}).get("ScalingConfig")
+        properties = resource.get("Properties", {})
+        for source in [properties, *(event.get("Properties", {}) for event in properties.get("Events", {}).values())]:
+            scaling = source.get("ScalingConfig")
             if scaling:
                 # A parameter's value reaches it as text, over which its poller stumbles.
                 scaling["MaximumConcurrency"] = 10
